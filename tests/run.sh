@@ -1,0 +1,169 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh — everything that can be tested, on a bare Debian 12: installs what is missing (starting
+# and enabling nothing), builds with gcc and clang, runs the unit tests plain and under ASan and
+# UBSan, the lint, the tarball's own tests, and the end-to-end tests against a real ACME server.
+# Ends with one line: "N passed, N failed", and ", N skipped" when some were.
+set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=../packaging/lib.sh
+. packaging/lib.sh
+
+packages_tests='libcmocka-dev python3-pytest python3-cryptography nginx-light clang clang-format
+	shellcheck mandoc universal-ctags'
+
+jobs=$(nproc)
+logs=build/logs
+passed=0
+failed=0
+skipped=0
+child=
+
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 130' INT
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 143' TERM HUP
+
+# limited SECONDS LOG COMMAND… — runs it with its output in LOG; nothing may hang for ever.
+limited() {
+	seconds=$1
+	log=$2
+	shift 2
+	timeout -k 10 "$seconds" "$@" >"$log" 2>&1 </dev/null &
+	child=$!
+	result=0
+	wait "$child" || result=$?
+	child=
+	[ "$result" -ne 124 ] || printf 'not finished after %s s\n' "$seconds" >>"$log"
+	return "$result"
+}
+
+# tally NAME PASSED FAILED SKIPPED
+tally() {
+	passed=$((passed + $2))
+	failed=$((failed + $3))
+	skipped=$((skipped + $4))
+	say "$1: $2 passed, $3 failed, $4 skipped"
+}
+
+# one NAME SECONDS COMMAND… — a command that is one test by itself.
+one() {
+	name=$1
+	seconds=$2
+	shift 2
+	if limited "$seconds" "$logs/$name.log" env "$@"; then
+		tally "$name" 1 0 0
+	else
+		tail -n 40 "$logs/$name.log"
+		tally "$name" 0 1 0
+	fi
+}
+
+# configure_in DIR OPTION… — configures a build folder once; the log is shown when it fails.
+configure_in() {
+	mkdir -p "$1"
+	[ -f "$1/Makefile" ] ||
+		(cd "$1" && shift && ../../configure -q "$@") >"$logs/configure-${1##*/}.log" 2>&1 || {
+		cat "$logs/configure-${1##*/}.log"
+		return 1
+	}
+}
+
+# A number of automake's summary, "# PASS:  12", in log $1.
+summary() {
+	awk -v key="$2:" '$1 == "#" && $2 == key { n = $3 } END { print n + 0 }' "$1"
+}
+
+# unit NAME DIR SECONDS COMMAND… — automake's unit tests; $2 is where test-suite.log appears.
+unit() {
+	name=$1
+	dir=$2
+	seconds=$3
+	shift 3
+	log=$logs/$name.log
+	ended=0
+	limited "$seconds" "$log" "$@" || ended=$?
+	good=$(summary "$log" PASS)
+	bad=$(($(summary "$log" FAIL) + $(summary "$log" XPASS) + $(summary "$log" ERROR)))
+	left=$(($(summary "$log" SKIP) + $(summary "$log" XFAIL)))
+	if [ "$bad" -gt 0 ] && [ -f "$dir/test-suite.log" ]; then
+		grep -v '^ok ' "$dir/test-suite.log" | tail -n 200
+	elif [ "$ended" -ne 0 ] || [ "$((good + bad))" -eq 0 ]; then
+		bad=$((bad + 1)) # it did not even get to the tests
+		tail -n 40 "$log"
+	fi
+	tally "$name" "$good" "$bad" "$left"
+}
+
+lint() {
+	log=$logs/lint.log
+	ended=0
+	limited 300 "$log" make -s -C build/release lint || ended=$?
+	good=$(grep -c '^ok ' "$log" || :)
+	bad=$(grep -c '^not ok ' "$log" || :)
+	[ "$ended" -eq 0 ] || cat "$log"
+	[ "$ended" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	tally lint "$good" "$bad" 0
+}
+
+# The end-to-end tests use the release build. pytest counts in a file that machines read.
+real() {
+	log=$logs/real.log
+	counts=$logs/real.xml
+	rm -f "$counts"
+	ended=0
+	limited 900 "$log" env PATH="$pebble:$PATH" EVERLEAF_PEBBLE="$pebble/pebble" \
+		PYTEST_FLAGS="-q -rsfE --junitxml=../logs/real.xml" make -C build/release check-real || ended=$?
+	# shellcheck disable=SC2046 # three numbers
+	set -- $(counts_of "$counts")
+	good=${1:-0}
+	bad=${2:-0}
+	left=${3:-0}
+	if [ "$ended" -ne 0 ]; then
+		sed -n '/^=* \(FAILURES\|ERRORS\) =*$/,$p' "$log" | tail -n 400
+		[ "$bad" -gt 0 ] || { bad=1; tail -n 40 "$log"; }
+	fi
+	[ "$((good + bad))" -gt 0 ] || bad=1
+	tally real "$good" "$bad" "$left"
+}
+
+# Prints passed, failed and skipped of a JUnit file; nothing when there is none.
+counts_of() {
+	/usr/bin/python3 - "$1" 2>/dev/null <<-'EOF' || :
+	import sys
+	import xml.etree.ElementTree as tree
+	good = bad = left = 0
+	for suite in tree.parse(sys.argv[1]).getroot().iter("testsuite"):
+	    number = lambda key: int(suite.get(key, "0"))
+	    bad += number("failures") + number("errors")
+	    left += number("skipped")
+	    good += number("tests") - number("failures") - number("errors") - number("skipped")
+	print(good, bad, left)
+	EOF
+}
+
+# --- what is needed, and the two builds that everything else uses ---
+
+mkdir -p "$logs"
+# shellcheck disable=SC2086 # lists of packages
+packages_install $packages_build $packages_tests
+pebble=$(pebble_find build/pebble)
+case $pebble in /*) ;; *) pebble=$PWD/$pebble ;; esac
+
+say "configuring"
+./autogen.sh >"$logs/autogen.log" 2>&1 || { cat "$logs/autogen.log"; die "autogen.sh failed"; }
+configure_in build/release --enable-werror || die "configure failed"
+configure_in build/clang --enable-werror CC=clang || die "configure failed with clang"
+
+say "building and testing; the logs are in $logs"
+one gcc 600 make -C build/release -j "$jobs"
+one clang 600 TESTS= make -C build/clang -j "$jobs" all check
+lint
+unit unit build/release 600 make -C build/release -j "$jobs" check
+unit asan build/release/asan 900 make -C build/release -j "$jobs" check-asan
+real
+one tarball 900 make -C build/release -j "$jobs" distcheck
+
+line="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
+printf '%s\n' "$line"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
