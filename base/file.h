@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * file — small files read whole and written so that a crash leaves the old or the new one.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Appends the whole file to b; ERR_CONFIG when it is missing, unreadable or above b's limit. */
+int file_read(const char *path, struct buf *b, struct err *e);
+
+/* Writes name in the directory dir_fd: a temporary file in the same directory (O_EXCL|O_NOFOLLOW,
+ * mode), fsync, rename, fsync of the directory. ERR_SYS on failure; nothing is left behind. */
+int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+		    struct err *e);
+
+/* write() until all is written. */
+int file_write_all(int fd, const void *data, size_t len, struct err *e);
+
+/* fsync, with a sentence. */
+int file_sync(int fd, const char *what, struct err *e);
+
+/* Makes a directory and its missing parents (parents 0755, the last one with mode). Existing is
+ * fine. */
+int file_make_directory(const char *path, mode_t mode, struct err *e);
+
+#endif
