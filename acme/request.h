@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * request — every message everleaf sends to a CA, as a value. Building one has no effect; the
+ * session signs and sends it. Functions take what the RFC's section names and nothing else.
+ */
+#ifndef ACME_REQUEST_H
+#define ACME_REQUEST_H
+
+#include "acme/types.h"
+#include "base/strlist.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where a request goes: a URL, or a directory entry that the session looks up when it sends. */
+enum acme_target {
+	ACME_TO_URL = 0,
+	ACME_TO_NEW_ACCOUNT,
+	ACME_TO_NEW_ORDER,
+	ACME_TARGETS, /* how many */
+};
+
+/* Owns its strings. */
+struct acme_request {
+	enum acme_target target;
+	char *url;        /* ACME_TO_URL only */
+	char *payload;    /* JSON; NULL: POST-as-GET */
+	bool with_jwk;    /* newAccount: signed with "jwk" instead of "kid" */
+	bool wants_chain; /* the answer is a PEM chain, not JSON */
+};
+
+/* RFC 8555 7.3, 7.3.1. contact: "mailto:…" URLs. */
+struct acme_request *request_new_account(const struct strlist *contact, bool agreed,
+					 bool only_return_existing);
+
+/* RFC 8555 7.4. names canonical; profile and replaces may be NULL (RFC 9773 5). */
+struct acme_request *request_new_order(const struct strlist *names, const char *profile,
+				       const char *replaces);
+
+/* POST-as-GET of an order, authorization or account (6.3). */
+struct acme_request *request_read(const char *url);
+
+/* "{}" to a challenge (7.5.1). */
+struct acme_request *request_answer_challenge(const char *challenge_url);
+
+/* RFC 8555 7.4. csr: DER. */
+struct acme_request *request_finalize(const char *finalize_url, const void *csr, size_t csr_len);
+
+/* RFC 8555 7.4.2. */
+struct acme_request *request_certificate(const char *certificate_url);
+
+void acme_request_free(struct acme_request *r);
+void auto_acme_request(struct acme_request **r);
+#define AUTO_REQUEST AUTO(auto_acme_request)
+
+#endif

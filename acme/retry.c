@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * retry — one table from the CA's words to what the caller can do, one from them to a hint for
+ * the operator, and the arithmetic of waiting. Pure: the time is an argument.
+ */
+#include "acme/retry.h"
+
+#include "acme/types.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/url.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DAY 86400
+
+#define MAX_HEAD          (32 * 1024)
+#define MAX_SHOWN_URL     200
+#define MAX_SHOWN_DETAILS 8
+
+static int64_t clamp(int64_t seconds)
+{
+	if (seconds < 1)
+		return 1;
+	return seconds > DAY ? DAY : seconds;
+}
+
+/* 'a' stands for a letter, '0' for a digit, '_' for a digit or a space, the rest for itself. */
+static bool shape_fits(const char *text, const char *shape)
+{
+	for (; *shape != '\0'; shape++, text++) {
+		unsigned char c = (unsigned char)*text;
+		bool fits = c == (unsigned char)*shape;
+
+		if (*shape == 'a')
+			fits = isalpha(c);
+		else if (*shape == '0')
+			fits = isdigit(c);
+		else if (*shape == '_')
+			fits = isdigit(c) || c == ' ';
+		if (!fits)
+			return false;
+	}
+	return *text == '\0';
+}
+
+/* 1 … 12, or 0. */
+static int month_number(const char *name)
+{
+	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+	for (int i = 0; i < (int)COUNT_OF(months); i++) {
+		if (strncmp(name, months[i], 3) == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+static int number2(const char *digits)
+{
+	int tens = digits[0] == ' ' ? 0 : digits[0] - '0';
+
+	return tens * 10 + digits[1] - '0';
+}
+
+struct date {
+	int year;
+	int month;
+	int day;
+	const char *time; /* "hh:mm:ss", borrowed */
+};
+
+static bool date_seconds(const struct date *d, int64_t *ret_when)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%.8sZ", d->year, d->month, d->day, d->time);
+	return clock_parse(text, ret_when);
+}
+
+/* RFC 9110 5.6.7: two digits that seem more than 50 years ahead are of the past century. */
+static int year_of_two_digits(int digits, int64_t now)
+{
+	char text[CLOCK_TEXT_SIZE];
+	int current;
+
+	clock_format(now, text);
+	current = number2(text) * 100 + number2(text + 2);
+	if (current - current % 100 + digits > current + 50)
+		return current - current % 100 + digits - 100;
+	return current - current % 100 + digits;
+}
+
+/* The three forms of RFC 9110 5.6.7: IMF-fixdate, RFC 850, asctime. */
+static bool http_date(const char *text, int64_t now, int64_t *ret_when)
+{
+	const char *comma = strchr(text, ',');
+	struct date d;
+
+	if (comma != NULL && shape_fits(comma, ", 00 aaa 0000 00:00:00 GMT")) {
+		const char *p = comma + 2;
+
+		d = (struct date){number2(p + 7) * 100 + number2(p + 9), month_number(p + 3),
+				  number2(p), p + 12};
+	} else if (comma != NULL && shape_fits(comma, ", 00-aaa-00 00:00:00 GMT")) {
+		const char *p = comma + 2;
+
+		d = (struct date){year_of_two_digits(number2(p + 7), now), month_number(p + 3),
+				  number2(p), p + 10};
+	} else if (shape_fits(text, "aaa aaa _0 00:00:00 0000")) {
+		d = (struct date){number2(text + 20) * 100 + number2(text + 22),
+				  month_number(text + 4), number2(text + 8), text + 11};
+	} else {
+		return false;
+	}
+	return date_seconds(&d, ret_when);
+}
+
+/* Digits only; saturates, because "very long" is no error. */
+static bool seconds_parse(const char *text, int64_t *ret_seconds)
+{
+	int64_t seconds = 0;
+
+	if (*text == '\0' || strspn(text, "0123456789") != strlen(text))
+		return false;
+	for (; *text != '\0'; text++) {
+		if (seconds <= DAY)
+			seconds = seconds * 10 + (*text - '0');
+	}
+	*ret_seconds = seconds;
+	return true;
+}
+
+int64_t retry_after_parse(const char *header, int64_t now)
+{
+	char text[64];
+	int64_t value;
+	size_t len;
+
+	if (header == NULL)
+		return 0;
+	header += strspn(header, " \t");
+	len = strlen(header);
+	while (len > 0 && (header[len - 1] == ' ' || header[len - 1] == '\t'))
+		len--;
+	if (len >= sizeof(text))
+		return strspn(header, "0123456789") >= len ? DAY : 0;
+	memcpy(text, header, len);
+	text[len] = '\0';
+	if (seconds_parse(text, &value))
+		return clamp(value);
+	if (http_date(text, now, &value))
+		return clamp(value - now);
+	return 0;
+}
+
+/* status 0: any; IN_OBJECT: only inside a challenge or an order, where the CA speaks of what it
+ * saw and not of our request. The first row that fits counts. */
+#define ANY       (-1)
+#define IN_OBJECT 0
+
+static const struct {
+	const char *type;
+	int status;
+	enum retry_class class;
+} classes[] = {
+	{"badNonce", ANY, RETRY_NONCE},
+	{"serverInternal", ANY, RETRY_LATER},
+	{"rateLimited", ANY, RETRY_WAIT},
+	{"orderNotReady", ANY, RETRY_READ_ORDER},
+	{"badCSR", ANY, RETRY_NEW_ORDER},
+	{"connection", ANY, RETRY_CHALLENGE},
+	{"dns", ANY, RETRY_CHALLENGE},
+	{"tls", ANY, RETRY_CHALLENGE},
+	{"incorrectResponse", ANY, RETRY_CHALLENGE},
+	{"unauthorized", IN_OBJECT, RETRY_CHALLENGE}, /* RFC 8555 8.3: a wrong answer was fetched */
+	{"unauthorized", ANY, RETRY_CONFIG},
+	{"conflict", ANY, RETRY_CONFLICT},
+	{"malformed", 409, RETRY_CONFLICT}, /* RFC 8555 7.3.5 names the status, but no type */
+	{"malformed", ANY, RETRY_CONFIG},
+	{"caa", ANY, RETRY_CONFIG},
+	{"rejectedIdentifier", ANY, RETRY_CONFIG},
+	{"unsupportedIdentifier", ANY, RETRY_CONFIG},
+	{"invalidContact", ANY, RETRY_CONFIG},
+	{"unsupportedContact", ANY, RETRY_CONFIG},
+	{"invalidProfile", ANY, RETRY_CONFIG},
+	{"externalAccountRequired", ANY, RETRY_CONFIG},
+	{"badPublicKey", ANY, RETRY_CONFIG},
+	{"badSignatureAlgorithm", ANY, RETRY_CONFIG}, /* never answered by a weaker one (R78) */
+	{"badRevocationReason", ANY, RETRY_CONFIG},
+	{"accountDoesNotExist", ANY, RETRY_ACCOUNT},
+	{"userActionRequired", ANY, RETRY_OPERATOR},
+	{"alreadyRevoked", ANY, RETRY_DONE},
+	{"alreadyReplaced", ANY, RETRY_WITHOUT_REPLACES},
+};
+
+static enum retry_class classify_type(const struct acme_problem *p)
+{
+	for (size_t i = 0; i < COUNT_OF(classes); i++) {
+		if (acme_problem_is(p, classes[i].type) &&
+		    (classes[i].status == ANY || classes[i].status == p->status))
+			return classes[i].class;
+	}
+	if (p->status == 408 || p->status == 429 || p->status >= 500)
+		return RETRY_LATER;
+	return RETRY_CONFIG;
+}
+
+enum retry_class retry_classify(const struct acme_problem *p, int64_t retry_after)
+{
+	enum retry_class class = classify_type(p);
+
+	/* A load balancer's 503 names no type, but a time (R23). */
+	if (class == RETRY_LATER && retry_after > 0)
+		return RETRY_WAIT;
+	return class;
+}
+
+/* What to look at, for types where the CA's own words seldom say it. */
+static const struct {
+	const char *type;
+	int status;
+	const char *hint;
+} hints[] = {
+	{"unauthorized", IN_OBJECT,
+	 "the CA fetched something else than our answer: does the name lead to this machine?"},
+	{"unauthorized", ANY, "the account may not do this"},
+	{"incorrectResponse", ANY,
+	 "the CA fetched something else than our answer: does the name lead to this machine?"},
+	{"connection", ANY,
+	 "the CA could not connect: look at the name's address records, firewall and port"},
+	{"dns", ANY, "the CA could not resolve the name: look at its DNS records and name servers"},
+	{"tls", ANY, "the CA's TLS connection failed: something else answers on the TLS port"},
+	{"caa", ANY, "a CAA record of the domain forbids this CA: change the record or the CA"},
+	{"rejectedIdentifier", ANY, "this CA issues no certificate for that name"},
+	{"unsupportedIdentifier", ANY, "this CA does not support that kind of name"},
+	{"userActionRequired", ANY, "nothing is tried again before you acted"},
+	{"accountDoesNotExist", ANY, "this CA does not know the account key: register again"},
+	{"externalAccountRequired", ANY, "this CA wants a key id and MAC key from its web site"},
+	{"badCSR", ANY, "the CA does not like the key or the names of the request"},
+	{"badPublicKey", ANY, "the CA does not accept this key: choose another kind"},
+	{"badSignatureAlgorithm", ANY, "the CA does not accept this key: choose another kind"},
+	{"invalidContact", ANY, "correct the contact address"},
+	{"unsupportedContact", ANY, "give a contact of the form mailto:you@example.org"},
+	{"invalidProfile", ANY, "choose a profile that the CA's directory lists"},
+	{"malformed", ANY, "the CA did not understand the request: is the server URL right?"},
+};
+
+static const char *hint_find(const struct acme_problem *p)
+{
+	for (size_t i = 0; i < COUNT_OF(hints); i++) {
+		if (acme_problem_is(p, hints[i].type) &&
+		    (hints[i].status == ANY || hints[i].status == p->status))
+			return hints[i].hint;
+	}
+	return NULL;
+}
+
+static enum err_code class_code(const struct acme_problem *p, int64_t retry_after)
+{
+	switch (retry_classify(p, retry_after)) {
+	case RETRY_LATER:
+	case RETRY_NONCE:
+		return ERR_NET;
+	case RETRY_WAIT:
+		/* Without a time to wait for, the caller's own back-off has to do. */
+		return retry_after > 0 ? ERR_BUSY : ERR_NET;
+	case RETRY_CONFIG:
+		/* A refusal that is no problem document did not come from an ACME server. */
+		return *p->type == '\0' ? ERR_PROTOCOL : ERR_CONFIG;
+	case RETRY_ACCOUNT:
+	case RETRY_OPERATOR:
+		return ERR_CONFIG;
+	case RETRY_READ_ORDER:
+	case RETRY_NEW_ORDER:
+	case RETRY_CHALLENGE:
+	case RETRY_DONE:
+	case RETRY_WITHOUT_REPLACES:
+	case RETRY_CONFLICT:
+	case RETRY_CLASSES:
+		break;
+	}
+	return ERR_PROBLEM;
+}
+
+static void head_write(const struct acme_problem *p, struct buf *head)
+{
+	bool detail = p->detail != NULL && *p->detail != '\0';
+
+	(void)buf_printf(head, "the CA says: %s", detail ? p->detail : "no more than this");
+	if (*p->type != '\0')
+		(void)buf_printf(head, " (%s)", p->type);
+	else if (p->status != 0)
+		(void)buf_printf(head, " (HTTP status %d)", p->status);
+	for (size_t i = 0; i < p->subproblem_count && i < MAX_SHOWN_DETAILS; i++) {
+		const struct acme_subproblem *sub = &p->subproblems[i];
+
+		(void)buf_printf(head, "; %s: %s", sub->identifier != NULL ? sub->identifier : "",
+				 sub->detail != NULL ? sub->detail : "refused");
+		if (*sub->type != '\0')
+			(void)buf_printf(head, " (%s)", sub->type);
+	}
+}
+
+/* Written apart from the CA's words, so that a long detail cannot push it out of the text. */
+static void tail_write(const struct acme_problem *p, int64_t retry_at, struct buf *tail)
+{
+	const char *hint = hint_find(p);
+	char when[CLOCK_TEXT_SIZE];
+
+	if (retry_at != 0)
+		(void)buf_printf(tail, "; again after %s", clock_format(retry_at, when));
+	if (hint != NULL)
+		(void)buf_printf(tail, "; %s", hint);
+	if (p->instance != NULL && strlen(p->instance) <= MAX_SHOWN_URL &&
+	    url_check_https(p->instance, NULL) == 0)
+		(void)buf_printf(tail, "; see %s", p->instance);
+}
+
+int retry_error(const struct acme_problem *p, int64_t retry_after, int64_t now, struct err *e)
+{
+	enum err_code code = class_code(p, retry_after);
+	struct buf head AUTO_BUF = {0};
+	struct buf tail AUTO_BUF = {0};
+	int64_t retry_at = code == ERR_BUSY ? now + retry_after : 0;
+	char shown[sizeof(e->text)];
+
+	buf_init(&head, MAX_HEAD);
+	buf_init(&tail, sizeof(shown) / 2 + MAX_SHOWN_URL);
+	head_write(p, &head);
+	tail_write(p, retry_at, &tail);
+	text_escape(head.data, head.len, shown, sizeof(shown) - tail.len);
+	err_set(e, code, "%s%s", shown, tail.data);
+	if (e == NULL)
+		return code;
+	e->retry_at = retry_at;
+	snprintf(e->type, sizeof(e->type), "%s", p->type);
+	return code;
+}
+
+int64_t retry_backoff(int64_t failures, uint32_t spread)
+{
+	static const int64_t first[] = {60, 600, 6000};
+	int64_t wait = DAY;
+
+	if (failures < 1)
+		failures = 1;
+	if (failures <= (int64_t)COUNT_OF(first))
+		wait = first[failures - 1];
+	return wait + wait / 4 * (int64_t)spread / (int64_t)UINT32_MAX;
+}
+
+int64_t retry_poll_ms(int polls, int hinted)
+{
+	static const int64_t first[] = {200, 200, 500, 1000, 2000, 4000, 8000, 16000};
+
+	if (polls <= 0)
+		return hinted ? 50 : first[0];
+	if (polls >= (int)COUNT_OF(first))
+		return 30000;
+	return first[polls];
+}

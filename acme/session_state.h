@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * session_state — what a session remembers. Private to session.c (calls) and session_fetch.c
+ * (the directory and nonces that calls wait for).
+ */
+#ifndef ACME_SESSION_STATE_H
+#define ACME_SESSION_STATE_H
+
+#include "acme/nonces.h"
+#include "acme/session.h"
+
+/* A call goes WAITING → SENT → (answered, gone), back to WAITING for another nonce or after a
+ * lost connection, and to ENDED when it failed where its owner must not be called. */
+enum call_state {
+	CALL_WAITING = 0,
+	CALL_SENT,
+	CALL_ENDED,
+	CALL_STATES, /* how many */
+};
+
+struct session_call {
+	struct session *session;
+	struct session_call *next;
+	enum call_state state;
+	struct acme_request request; /* a copy */
+	struct session_signer signer;
+	char *kid;
+	session_done *done;
+	void *arg;
+	char *url;      /* where it was sent to last */
+	char *nonce;    /* of the badNonce answer, for the next try; else NULL */
+	void *handle;   /* the transport's, while SENT */
+	int bad_nonces; /* answers so far */
+	bool resent;    /* after a lost connection */
+	struct err err; /* ENDED only */
+};
+
+enum fetch_kind {
+	FETCH_DIRECTORY = 0,
+	FETCH_NONCE,
+	FETCH_KINDS, /* how many */
+};
+
+/* An unsigned request of the session's own. */
+struct fetch {
+	struct session *session;
+	struct fetch *next;
+	enum fetch_kind kind;
+	char *url;
+	void *handle;
+	bool resent;
+};
+
+struct session {
+	char *server;
+	struct loop *loop;         /* borrowed */
+	const struct clock *clock; /* borrowed */
+	struct transport *transport;
+	void (*directory_fetched)(void *arg, const char *server, const char *body, size_t len);
+	void *arg;
+	struct acme_directory *directory; /* NULL: never read */
+	bool directory_wanted;            /* read it before the next request */
+	bool directory_cached;            /* it is the caller's copy, never confirmed */
+	struct nonces nonces;
+	/* A fetch that was refused with a Retry-After is not repeated before that, whoever asks
+	 * (protocol.md R22, R23). */
+	struct {
+		int64_t until_ms; /* of the clock's mono_ms, which nobody can set back */
+		struct err why;
+	} held[FETCH_KINDS];
+	int extra_nonces;           /* asked for beyond need since calls began to wait */
+	struct session_call *calls; /* in the order of submission */
+	struct fetch *fetches;
+	struct watch *timer; /* the next look at the calls */
+};
+
+/* Looks at the calls at the loop's next turn. */
+void session_wake(struct session *s);
+
+size_t session_count(const struct session *s, enum call_state state);
+
+/* Every waiting call ends with this error. */
+void session_fail_waiting(struct session *s, const struct err *e);
+
+/* Asks for the directory unless that is under way. */
+void session_fetch_directory(struct session *s);
+
+/* Asks for as many nonces as the waiting calls may have. The pool is empty. */
+void session_fetch_nonces(struct session *s);
+
+/* Forgets every fetch. */
+void session_cancel_fetches(struct session *s);
+
+#endif
