@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * account — reads and writes the table account.
+ */
+#include "store/account.h"
+
+#include "store/internal.h"
+
+#include <stdlib.h>
+
+#define COLUMNS                                                                                    \
+	"id, server, entry, contact, agreed, ca_bundle, proxy, key_id, url, "                      \
+	"stage, " STANDING_COLUMNS
+
+static struct account *account_read(struct sql *q)
+{
+	struct account *a = mem_new(sizeof(*a));
+
+	a->id = sql_int(q);
+	a->server = sql_text(q);
+	a->entry = sql_text(q);
+	a->contact = sql_text(q);
+	a->agreed = sql_bool(q);
+	a->ca_bundle = sql_text(q);
+	a->proxy = sql_text(q);
+	a->key_id = sql_int(q);
+	a->url = sql_text(q);
+	a->stage = sql_text(q);
+	standing_read(q, &a->standing);
+	return a;
+}
+
+static int account_one(struct sql *q, struct account **ret_account, struct err *e)
+{
+	int r = sql_step(q, e);
+
+	if (r < 0)
+		return r;
+	*ret_account = r > 0 ? account_read(q) : NULL;
+	return 0;
+}
+
+static int account_add(struct store *s, struct account *a, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "INSERT INTO account (id, server, entry, contact, agreed, ca_bundle, "
+			"proxy, key_id, url, stage) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+	int r;
+
+	sql_bind_int(&q, id);
+	sql_bind_text(&q, a->server);
+	sql_bind_text(&q, a->entry);
+	sql_bind_text(&q, a->contact != NULL ? a->contact : "");
+	sql_bind_int(&q, a->agreed);
+	sql_bind_text(&q, a->ca_bundle);
+	sql_bind_text(&q, a->proxy);
+	sql_bind_id(&q, a->key_id);
+	sql_bind_text(&q, a->url);
+	sql_bind_text(&q, a->stage != NULL ? a->stage : "key");
+	r = sql_run(&q, e);
+	if (r != 0)
+		return r;
+	a->id = id;
+	if (a->stage == NULL)
+		a->stage = mem_str("key");
+	return 0;
+}
+
+int account_insert(struct store *s, struct account *a, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *there = NULL;
+	int64_t id = 0;
+	int r;
+
+	/* Nobody else can insert one before this turn ends, and asking first keeps a turn that
+	 * finds it there without changes. */
+	r = account_find(s, a->server, a->entry, &there, e);
+	if (r != 0)
+		return r;
+	if (there != NULL) {
+		a->id = there->id;
+		return 0;
+	}
+	r = id_next(&s->db, "account", &id, e);
+	if (r != 0)
+		return r;
+	return account_add(s, a, id, e);
+}
+
+int account_load(struct store *s, int64_t id, struct account **ret_account, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM account WHERE id = $1");
+
+	sql_bind_int(&q, id);
+	return account_one(&q, ret_account, e);
+}
+
+int account_find(struct store *s, const char *server, const char *entry,
+		 struct account **ret_account, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS
+						  " FROM account WHERE server = $1 AND entry = $2");
+
+	sql_bind_text(&q, server);
+	sql_bind_text(&q, entry);
+	return account_one(&q, ret_account, e);
+}
+
+static void account_list_free(struct account **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		account_free(list[i]);
+	free(list);
+}
+
+int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_count, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM account ORDER BY id");
+	struct account **list = NULL;
+	size_t count = 0;
+	int r;
+
+	for (;;) {
+		r = sql_step(&q, e);
+		if (r <= 0)
+			break;
+		list = mem_grow(list, count + 1, sizeof(*list));
+		list[count++] = account_read(&q);
+	}
+	if (r < 0) {
+		account_list_free(list, count);
+		return r;
+	}
+	*ret_accounts = list;
+	*ret_count = count;
+	return 0;
+}
+
+int account_save(struct store *s, const struct account *a, bool release, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE account SET " STANDING_SET ", contact = $10, agreed = $11, "
+			"ca_bundle = $12, proxy = $13, key_id = $14, url = $15, stage = $16 "
+			"WHERE id = $17 AND owner = $18 AND fence = $19 RETURNING id");
+
+	standing_bind(&q, s, &a->standing, release);
+	sql_bind_text(&q, a->contact);
+	sql_bind_int(&q, a->agreed);
+	sql_bind_text(&q, a->ca_bundle);
+	sql_bind_text(&q, a->proxy);
+	sql_bind_id(&q, a->key_id);
+	sql_bind_text(&q, a->url);
+	sql_bind_text(&q, a->stage);
+	return standing_save(&q, s, a->id, a->standing.fence, e);
+}
+
+/* The last lines spare the commit when the command line says what it always says. */
+int account_configure(struct store *s, const struct account *a, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE account SET contact = $1, agreed = $2, ca_bundle = $3, proxy = $4 "
+			"WHERE id = $5 AND (contact <> $1 OR agreed <> $2 "
+			"OR ca_bundle IS DISTINCT FROM $3 OR proxy IS DISTINCT FROM $4)");
+
+	sql_bind_text(&q, a->contact != NULL ? a->contact : "");
+	sql_bind_int(&q, a->agreed);
+	sql_bind_text(&q, a->ca_bundle);
+	sql_bind_text(&q, a->proxy);
+	sql_bind_int(&q, a->id);
+	return sql_run(&q, e);
+}
+
+int account_open(struct store *s, struct open_rows *ret_rows, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT id, 0, next_at, owner FROM account "
+				  "WHERE stage NOT IN ('ready', 'dead') ORDER BY next_at, id");
+
+	return open_rows_read(&q, s, ret_rows, e);
+}
+
+void account_free(struct account *a)
+{
+	if (a == NULL)
+		return;
+	free(a->server);
+	free(a->entry);
+	free(a->contact);
+	free(a->ca_bundle);
+	free(a->proxy);
+	free(a->url);
+	free(a->stage);
+	free(a);
+}
+
+void auto_account(struct account **a)
+{
+	account_free(*a);
+}

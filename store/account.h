@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * account — the row of an ACME account: one for each (CA, configuration entry).
+ */
+#ifndef STORE_ACCOUNT_H
+#define STORE_ACCOUNT_H
+
+#include "store/standing.h"
+
+struct account {
+	int64_t id;
+	char *server;    /* directory URL */
+	char *entry;     /* configuration entry, "default" */
+	char *contact;   /* mail addresses joined by a space, "" */
+	bool agreed;     /* the operator agreed to the CA's terms of service */
+	char *ca_bundle; /* NULL: the system's trust */
+	char *proxy;     /* NULL: none */
+	int64_t key_id;  /* 0 until KEY is done */
+	char *url;       /* NULL until READY */
+	char *stage;     /* "key", "register", "ready", "dead" */
+	struct standing standing;
+};
+
+/* Inserts, owned by nobody, unless (server, entry) exists; fills a->id with the row's in both
+ * cases. */
+int account_insert(struct store *s, struct account *a, struct err *e);
+
+/* *ret_account is NULL when there is none. */
+int account_load(struct store *s, int64_t id, struct account **ret_account, struct err *e);
+int account_find(struct store *s, const char *server, const char *entry,
+		 struct account **ret_account, struct err *e);
+
+/* All accounts by id; *ret_accounts is an owned array of owned structs (free each, then it). */
+int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_count, struct err *e);
+
+/* The fenced UPDATE of every column but id, server and entry. It must be ours: owner and fence as
+ * in a->standing since the claim. ERR_BUSY with type "lost"
+ * when somebody else has it now. When release is true the owner is cleared. */
+int account_save(struct store *s, const struct account *a, bool release, struct err *e);
+
+/* What a command may change without owning the row: contact, agreed, ca_bundle, proxy. */
+int account_configure(struct store *s, const struct account *a, struct err *e);
+
+/* Accounts that are neither READY nor dead. */
+int account_open(struct store *s, struct open_rows *ret_rows, struct err *e);
+
+void account_free(struct account *a);
+void auto_account(struct account **a);
+#define AUTO_ACCOUNT_ROW AUTO(auto_account)
+
+#endif

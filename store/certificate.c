@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * certificate — reads and writes the tables certificate and renewal.
+ */
+#include "store/certificate.h"
+
+#include "store/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS "id, name, origin, names, wish, account_id, live_version_id, paused, removed_at"
+
+static struct certificate *certificate_read(struct sql *q)
+{
+	struct certificate *c = mem_new(sizeof(*c));
+
+	c->id = sql_int(q);
+	c->name = sql_text(q);
+	c->origin = sql_text(q);
+	sql_names(q, &c->names);
+	c->wish = sql_text(q);
+	c->account_id = sql_int(q);
+	c->live_version_id = sql_int(q);
+	c->paused = sql_bool(q);
+	c->removed_at = sql_int(q);
+	return c;
+}
+
+static int certificate_one(struct sql *q, struct certificate **ret_certificate, struct err *e)
+{
+	int r = sql_step(q, e);
+
+	if (r < 0)
+		return r;
+	*ret_certificate = r > 0 ? certificate_read(q) : NULL;
+	return 0;
+}
+
+/* Refuses a name that another certificate has, and says who made that one. */
+static int certificate_check_name(struct store *s, const struct certificate *c, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *there = NULL;
+	int r;
+
+	if (c->removed_at != 0)
+		return 0;
+	r = certificate_find(s, c->name, &there, e);
+	if (r != 0)
+		return r;
+	if (there != NULL && there->id != c->id)
+		return err_set(e, ERR_CONFIG,
+			       "there is a certificate named %s already (made by: %s)", c->name,
+			       there->origin);
+	return 0;
+}
+
+static int certificate_add(struct store *s, const struct certificate *c, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO certificate (" COLUMNS ") "
+						  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+
+	sql_bind_int(&q, id);
+	sql_bind_text(&q, c->name);
+	sql_bind_text(&q, c->origin);
+	sql_bind_names(&q, &c->names);
+	sql_bind_text(&q, c->wish);
+	sql_bind_int(&q, c->account_id);
+	sql_bind_id(&q, c->live_version_id);
+	sql_bind_int(&q, c->paused);
+	sql_bind_int(&q, c->removed_at);
+	return sql_run(&q, e);
+}
+
+static int renewal_add(struct store *s, int64_t certificate_id, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "INSERT INTO renewal (certificate_id) VALUES ($1)");
+
+	sql_bind_int(&q, certificate_id);
+	return sql_run(&q, e);
+}
+
+int certificate_insert(struct store *s, struct certificate *c, struct err *e)
+{
+	int64_t id = 0;
+	int r;
+
+	c->id = 0;
+	r = certificate_check_name(s, c, e);
+	if (r == 0)
+		r = id_next(&s->db, "certificate", &id, e);
+	if (r == 0)
+		r = certificate_add(s, c, id, e);
+	if (r == 0)
+		r = renewal_add(s, id, e);
+	if (r != 0)
+		return r;
+	c->id = id;
+	return 0;
+}
+
+int certificate_save(struct store *s, const struct certificate *c, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE certificate SET name = $1, origin = $2, names = $3, wish = $4, "
+			"account_id = $5, live_version_id = $6, paused = $7, removed_at = $8 "
+			"WHERE id = $9 RETURNING id");
+	int r;
+
+	r = certificate_check_name(s, c, e);
+	if (r != 0)
+		return r;
+	sql_bind_text(&q, c->name);
+	sql_bind_text(&q, c->origin);
+	sql_bind_names(&q, &c->names);
+	sql_bind_text(&q, c->wish);
+	sql_bind_int(&q, c->account_id);
+	sql_bind_id(&q, c->live_version_id);
+	sql_bind_int(&q, c->paused);
+	sql_bind_int(&q, c->removed_at);
+	sql_bind_int(&q, c->id);
+	return sql_row(&q, "certificate", c->id, e);
+}
+
+int certificate_load(struct store *s, int64_t id, struct certificate **ret_certificate,
+		     struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT " COLUMNS " FROM certificate WHERE id = $1");
+
+	sql_bind_int(&q, id);
+	return certificate_one(&q, ret_certificate, e);
+}
+
+int certificate_find(struct store *s, const char *name, struct certificate **ret_certificate,
+		     struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM certificate "
+						  "WHERE name = $1 AND removed_at = 0");
+
+	sql_bind_text(&q, name);
+	return certificate_one(&q, ret_certificate, e);
+}
+
+int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
+		     struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM certificate "
+						  "WHERE removed_at = 0 ORDER BY name");
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r;
+
+	for (;;) {
+		r = sql_step(&q, e);
+		if (r <= 0)
+			break;
+		list = mem_grow(list, count + 1, sizeof(*list));
+		list[count++] = certificate_read(&q);
+	}
+	if (r < 0) {
+		certificate_list_free(list, count);
+		return r;
+	}
+	*ret_certificates = list;
+	*ret_count = count;
+	return 0;
+}
+
+int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_renewal,
+		 struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT failures, next_at, err_code, err_type, err_text, err_retry_at, "
+			"error_at, succeeded_at FROM renewal WHERE certificate_id = $1");
+	int r;
+
+	sql_bind_int(&q, certificate_id);
+	r = sql_row(&q, "renewal of certificate", certificate_id, e);
+	if (r != 0)
+		return r;
+	ret_renewal->certificate_id = certificate_id;
+	ret_renewal->failures = sql_int(&q);
+	ret_renewal->next_at = sql_int(&q);
+	error_read(&q, &ret_renewal->error);
+	ret_renewal->error_at = sql_int(&q);
+	ret_renewal->succeeded_at = sql_int(&q);
+	return 0;
+}
+
+int renewal_save(struct store *s, const struct renewal *r, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE renewal SET failures = $1, next_at = $2, err_code = $3, "
+			"err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
+			"succeeded_at = $8 WHERE certificate_id = $9 RETURNING certificate_id");
+
+	sql_bind_int(&q, r->failures);
+	sql_bind_int(&q, r->next_at);
+	error_bind(&q, &r->error);
+	sql_bind_int(&q, r->error_at);
+	sql_bind_int(&q, r->succeeded_at);
+	sql_bind_int(&q, r->certificate_id);
+	return sql_row(&q, "renewal of certificate", r->certificate_id, e);
+}
+
+void certificate_free(struct certificate *c)
+{
+	if (c == NULL)
+		return;
+	free(c->name);
+	free(c->origin);
+	strlist_clear(&c->names);
+	free(c->wish);
+	free(c);
+}
+
+void certificate_list_free(struct certificate **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		certificate_free(list[i]);
+	free(list);
+}
+
+void auto_certificate(struct certificate **c)
+{
+	certificate_free(*c);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * certificate — the row of what is wanted, and (renewal) how its renewing goes.
+ */
+#ifndef STORE_CERTIFICATE_H
+#define STORE_CERTIFICATE_H
+
+#include "base/strlist.h"
+#include "store/store.h"
+
+struct certificate {
+	int64_t id;
+	char *name;           /* the operator's handle, unique among those not removed */
+	char *origin;         /* who made it: "command", later a file:line */
+	struct strlist names; /* canonical, in the order of the wish */
+	char *wish;           /* JSON: how to get and deploy it (agent/wish.h) */
+	int64_t account_id;
+	int64_t live_version_id; /* 0: none yet */
+	bool paused;
+	int64_t removed_at; /* 0: not removed */
+};
+
+/* One for each certificate, made with it. */
+struct renewal {
+	int64_t certificate_id;
+	int64_t failures; /* in a row */
+	int64_t next_at;  /* back-off after a failure; 0: the schedule alone decides */
+	struct err error; /* last failure; ERR_NONE: none since the last success */
+	int64_t error_at;
+	int64_t succeeded_at; /* 0: never */
+};
+
+/* Inserts with its renewal and fills c->id. ERR_CONFIG when the name is taken. */
+int certificate_insert(struct store *s, struct certificate *c, struct err *e);
+int certificate_save(struct store *s, const struct certificate *c, struct err *e);
+
+/* *ret_certificate is NULL when there is none. find looks among those not removed. */
+int certificate_load(struct store *s, int64_t id, struct certificate **ret_certificate,
+		     struct err *e);
+int certificate_find(struct store *s, const char *name, struct certificate **ret_certificate,
+		     struct err *e);
+
+/* Those not removed, by name; an owned array of owned structs. */
+int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
+		     struct err *e);
+
+int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_renewal,
+		 struct err *e);
+int renewal_save(struct store *s, const struct renewal *r, struct err *e);
+
+void certificate_free(struct certificate *c);
+void certificate_list_free(struct certificate **list, size_t count);
+void auto_certificate(struct certificate **c);
+#define AUTO_CERTIFICATE AUTO(auto_certificate)
+
+#endif

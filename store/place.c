@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * place — whether a directory may hold a store: on a file system whose flock means something, ours
+ * alone to write.
+ *
+ * A claim is a lock on a file (design 4, invariant 9). On a network file system such a lock may
+ * hold on one machine only, or be lost with the connection; then two processes would own one row.
+ */
+#include "store/internal.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define FUSE_TYPE     0x65735546
+#define MOUNTINFO     "/proc/self/mountinfo"
+#define MOUNTINFO_MAX (1024 * 1024)
+
+/* Values of f_type; linux/magic.h has not all of them. */
+static const uint64_t network_types[] = {
+	0x6969,     /* nfs, nfs4 */
+	0x517b,     /* smb */
+	0xff534d42, /* cifs */
+	0xfe534d42, /* smb2, smb3 */
+	0x00c36400, /* ceph */
+	0x01161970, /* gfs2 */
+	0x7461636f, /* ocfs2 */
+	0x0bd00bd0, /* lustre */
+	0x5346414f, /* OpenAFS */
+	0x6b414653, /* kAFS */
+	0x73757245, /* coda */
+};
+
+/* FUSE as such is no reason to refuse: containers of users live on fuse-overlayfs. */
+static const char *const network_fuse[] = {
+	"fuse.sshfs",    "fuse.glusterfs", "fuse.ceph",     "fuse.ceph-fuse",
+	"fuse.s3fs",     "fuse.rclone",    "fuse.davfs",    "fuse.nfs",
+	"fuse.smbnetfs", "fuse.curlftpfs", "fuse.juicefs",  "fuse.moosefs",
+	"fuse.mfs",      "fuse.gcsfuse",   "fuse.lizardfs", "fuse.gvfsd-fuse",
+};
+
+bool place_is_network(uint64_t type)
+{
+	for (size_t i = 0; i < COUNT_OF(network_types); i++)
+		if ((type & 0xffffffff) == network_types[i]) /* f_type is signed and may be long */
+			return true;
+	return false;
+}
+
+static bool is_network_fuse(const char *type, size_t len)
+{
+	for (size_t i = 0; i < COUNT_OF(network_fuse); i++)
+		if (strlen(network_fuse[i]) == len && memcmp(network_fuse[i], type, len) == 0)
+			return true;
+	return false;
+}
+
+/* A line is "36 35 98:0 ROOT MOUNT OPTIONS [optional…] - TYPE SOURCE …" (proc(5)). */
+bool place_is_network_mount(const char *mountinfo, unsigned major, unsigned minor)
+{
+	for (const char *line = mountinfo; *line != '\0';) {
+		const char *end = strchrnul(line, '\n');
+		const char *type = memmem(line, (size_t)(end - line), " - ", 3);
+		unsigned line_major, line_minor;
+
+		if (type != NULL && sscanf(line, "%*u %*u %u:%u", &line_major, &line_minor) == 2 &&
+		    line_major == major && line_minor == minor &&
+		    is_network_fuse(type + 3, strcspn(type + 3, " \n")))
+			return true;
+		line = *end == '\n' ? end + 1 : end;
+	}
+	return false;
+}
+
+static bool is_network_directory(int dir_fd, const struct stat *st)
+{
+	struct buf mounts AUTO_BUF = {0};
+	struct statfs fs;
+
+	if (fstatfs(dir_fd, &fs) != 0)
+		return false; /* an exotic file system; no known network one lacks it */
+	if ((uint64_t)fs.f_type != FUSE_TYPE)
+		return place_is_network((uint64_t)fs.f_type);
+	buf_init(&mounts, MOUNTINFO_MAX);
+	if (file_read(MOUNTINFO, &mounts, NULL) != 0)
+		return false; /* no /proc: the operator's word must do */
+	return place_is_network_mount(mounts.data, major(st->st_dev), minor(st->st_dev));
+}
+
+int place_check(int dir_fd, const char *dir, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(dir_fd, &st) != 0)
+		return err_sys(e, ERR_SYS, "cannot look at the state directory %s", dir);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_CONFIG,
+			       "the state directory %s belongs to user %u, but everleaf runs as "
+			       "user %u: run it as that user",
+			       dir, (unsigned)st.st_uid, (unsigned)geteuid());
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(
+			e, ERR_CONFIG,
+			"others may write to the state directory %s: run chmod go-w on it, and "
+			"look whether they did",
+			dir);
+	if (is_network_directory(dir_fd, &st))
+		return err_set(e, ERR_CONFIG,
+			       "the state directory %s is on a network file system, whose locks "
+			       "everleaf cannot trust: move it to a local one",
+			       dir);
+	return 0;
+}
+
+int place_check_file(int dir_fd, const char *dir, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(e, ERR_SYS, "cannot look at %s/%s", dir, name);
+	}
+	/* A second name would be a second set of SQLite's locks and journals. */
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return err_set(e, ERR_CONFIG, "%s/%s is not a plain file with one name", dir, name);
+	if (st.st_uid != geteuid())
+		return err_set(e, ERR_CONFIG, "%s/%s belongs to user %u, not to user %u", dir, name,
+			       (unsigned)st.st_uid, (unsigned)geteuid());
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return err_set(e, ERR_CONFIG,
+			       "%s/%s is open to others: run chmod 600 on it, and look who read it",
+			       dir, name);
+	return 0;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store — puts the state directory together: the place, the turn's file, both databases, the
+ * owner; and takes it apart again.
+ */
+#include "store/internal.h"
+
+#include "base/fault.h"
+#include "base/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_directory(struct store *s, struct err *e)
+{
+	int r;
+
+	r = file_make_directory(s->dir, 0700, e);
+	if (r != 0)
+		return r;
+	/* A symbolic link may lead here: systemd's DynamicUser makes one. What it leads to is
+	 * judged. */
+	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0)
+		return err_sys(e, ERR_CONFIG, "cannot open the state directory %s", s->dir);
+	return place_check(s->dir_fd, s->dir, e);
+}
+
+/* *ret_made becomes true when it was not there. */
+static int make_folder(struct store *s, const char *name, bool *ret_made, struct err *e)
+{
+	FAULT("store.mkdir");
+	if (mkdirat(s->dir_fd, name, 0700) != 0) {
+		if (errno == EEXIST)
+			return 0;
+		return err_sys(e, ERR_SYS, "cannot make %s/%s", s->dir, name);
+	}
+	if (fchmodat(s->dir_fd, name, 0700, 0) != 0) /* mkdir heeds the umask */
+		return err_sys(e, ERR_SYS, "cannot set the mode of %s/%s", s->dir, name);
+	*ret_made = true;
+	return 0;
+}
+
+static int make_files(struct store *s, struct err *e)
+{
+	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+	bool made = false;
+	int r;
+
+	r = make_folder(s, "owners", &made, e);
+	if (r == 0)
+		r = make_folder(s, "answers", &made, e);
+	if (r != 0)
+		return r;
+	FAULT("store.turn");
+	s->turn_fd = openat(s->dir_fd, "turn", flags, 0600);
+	if (s->turn_fd < 0 || fchmod(s->turn_fd, 0600) != 0) /* open heeds the umask */
+		return err_sys(e, ERR_SYS, "cannot open %s/turn", s->dir);
+	return made ? file_sync(s->dir_fd, s->dir, e) : 0;
+}
+
+static int load_seed(struct store *s, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT seed FROM meta WHERE id = $1");
+	int r;
+
+	sql_bind_int(&q, 1);
+	r = sql_row(&q, "seed", 1, e);
+	if (r != 0)
+		return r;
+	sql_bytes(&q, s->seed, sizeof(s->seed));
+	return 0;
+}
+
+static int open_parts(struct store *s, struct err *e)
+{
+	int r;
+
+	r = open_directory(s, e);
+	if (r == 0)
+		r = make_files(s, e);
+	if (r == 0)
+		r = migrate_open(s, e);
+	if (r == 0)
+		r = load_seed(s, e);
+	if (r == 0)
+		r = owner_make(s, e);
+	return r;
+}
+
+int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e)
+{
+	AUTO_STORE struct store *s = mem_new(sizeof(*s));
+	int r;
+
+	s->clock = clock;
+	s->dir = mem_str(dir);
+	s->dir_fd = -1;
+	s->turn_fd = -1;
+	s->owner_fd = -1;
+	r = open_parts(s, e);
+	if (r != 0)
+		return r;
+	*ret_store = TAKE(s);
+	return 0;
+}
+
+const char *store_dir(const struct store *s)
+{
+	return s->dir;
+}
+
+const char *store_owner(const struct store *s)
+{
+	return s->owner;
+}
+
+const uint8_t *store_seed(const struct store *s)
+{
+	return s->seed;
+}
+
+static int check_integrity(struct db *d, struct err *e)
+{
+	AUTO_FREE char *answer = NULL;
+	int r;
+
+	r = db_text(d, "PRAGMA integrity_check(1)", &answer, e);
+	if (r != 0)
+		return r;
+	if (!str_equal(answer, "ok"))
+		return db_damaged(d, answer != NULL ? answer : "no answer", e);
+	return 0;
+}
+
+static int check_references(struct db *d, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(d, "PRAGMA foreign_key_check");
+	AUTO_FREE char *table = NULL;
+	AUTO_FREE char *why = NULL;
+	int r;
+
+	r = sql_step(&q, e);
+	if (r <= 0)
+		return r;
+	table = sql_text(&q);
+	why = mem_printf("a row of %s names one that is gone", table);
+	return db_damaged(d, why, e);
+}
+
+static int check_one(struct db *d, struct err *e)
+{
+	int r;
+
+	d->opening = true; /* the operator asked: tell them what to do */
+	r = check_integrity(d, e);
+	if (r == 0)
+		r = check_references(d, e);
+	d->opening = false;
+	return r;
+}
+
+int store_check(struct store *s, struct err *e)
+{
+	int r = check_one(&s->db, e);
+
+	return r != 0 ? r : check_one(&s->keys, e);
+}
+
+void store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	if (store_in_turn(s))
+		store_turn_undo(s);
+	owner_give_up(s); /* before the databases: whoever takes our rows finds them at rest */
+	db_close(&s->db);
+	db_close(&s->keys);
+	if (s->turn_fd >= 0)
+		close(s->turn_fd);
+	if (s->dir_fd >= 0)
+		close(s->dir_fd);
+	free(s->dir);
+	mem_wipe(s->seed, sizeof(s->seed));
+	free(s);
+}
+
+void auto_store(struct store **s)
+{
+	store_free(*s);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store — the state directory: its database, its key file, its owners, its turns. The only SQL.
+ *
+ *     STATE/everleaf.db   everything that must be remembered (0600)
+ *     STATE/keys.db       private keys, a database of its own (store/keys.h)
+ *     STATE/turn          flock: the queue of writers
+ *     STATE/owners/ID     one file a living process, which it holds with flock for life
+ *     STATE/answers/      what the http-01 listeners serve (not ours: hooks write it)
+ *
+ * Writing happens in turns: store_turn_begin … commit. All row functions that write must be called
+ * inside one; those that read may be called anywhere. A struct read from a row owns its strings.
+ * Times are Unix seconds, 0 for "none"; ids are positive and never used twice.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STORE_SCHEMA  1     /* newest schema this binary knows */
+#define STORE_ID_SIZE 33    /* an owner's id: 32 hex digits and a NUL */
+#define STORE_TURN_MS 60000 /* longest wait for a turn */
+
+struct store;
+
+/* Opens (and makes, and migrates) the state directory. ERR_CONFIG, with what to do, when: it is on
+ * a network file system; others may write to it or it belongs to another user; a database is
+ * corrupt (quick_check) or was written by a newer everleaf. The clock is borrowed. */
+int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e);
+
+/* The directory, as it was given. Borrowed. */
+const char *store_dir(const struct store *s);
+
+/* This process's owner id. Borrowed. */
+const char *store_owner(const struct store *s);
+
+/* Queues for the turn (flock on STATE/turn, at most STORE_TURN_MS) and begins an exclusive
+ * transaction. ERR_STORE when that fails: nothing was changed. */
+int store_turn_begin(struct store *s, struct err *e);
+
+/* Commits what the turn changed; a turn that changed nothing is rolled back instead, so that it
+ * costs no fsync. ERR_STORE: nothing of it was kept, treat like a crash. */
+int store_turn_commit(struct store *s, struct err *e);
+
+/* Undoes the whole turn. */
+void store_turn_undo(struct store *s);
+
+bool store_in_turn(const struct store *s);
+
+/* One step inside a turn: kept with the turn, or undone alone. */
+int store_step_begin(struct store *s, struct err *e);
+int store_step_keep(struct store *s, struct err *e);
+void store_step_undo(struct store *s);
+
+/* How many turns this process has committed that changed something (the key file's apart). */
+int64_t store_commits(const struct store *s);
+
+/* True when another process has committed something since this was last asked. Cheap. */
+bool store_changed(struct store *s);
+
+/* 32 random bytes made with the store: the seed of every jitter (design 5). Borrowed. */
+const uint8_t *store_seed(const struct store *s);
+
+/* Deletes what has ended and is old (design 3): versions beyond live, previous and unexpired and
+ * more than 5 of a certificate, ended orders after 30 days, events after 400 days and beyond 200 a
+ * certificate, removed certificates with nothing live, owner files of the dead, keys that no row
+ * has named for a day. Begins and ends turns of its own. */
+int store_prune(struct store *s, struct err *e);
+
+/* PRAGMA integrity_check and foreign_key_check of both files. */
+int store_check(struct store *s, struct err *e);
+
+void store_free(struct store *s); /* gives up ownership: owned rows become free at once */
+void auto_store(struct store **s);
+#define AUTO_STORE AUTO(auto_store)
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * version — reads and adds to the table version. Nothing here changes a row: what was issued was
+ * issued.
+ */
+#include "store/version.h"
+
+#include "store/internal.h"
+
+#include <stdlib.h>
+
+#define COLUMNS                                                                                    \
+	"id, certificate_id, order_id, key_id, key_kind, serial, issuer, fingerprint, ari_id, "    \
+	"names, not_before, not_after, leaf, chain, created_at"
+
+static struct version *version_read(struct sql *q)
+{
+	struct version *v = mem_new(sizeof(*v));
+
+	v->id = sql_int(q);
+	v->certificate_id = sql_int(q);
+	v->order_id = sql_int(q);
+	v->key_id = sql_int(q);
+	v->key_kind = sql_text(q);
+	v->serial = sql_text(q);
+	v->issuer = sql_text(q);
+	v->fingerprint = sql_text(q);
+	v->ari_id = sql_text(q);
+	sql_names(q, &v->names);
+	v->not_before = sql_int(q);
+	v->not_after = sql_int(q);
+	v->leaf = sql_text(q);
+	v->chain = sql_text(q);
+	v->created_at = sql_int(q);
+	return v;
+}
+
+static int version_add(struct store *s, const struct version *v, int64_t id, int64_t created_at,
+		       struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO version (" COLUMNS
+						  ") VALUES ($1, $2, $3, $4, $5, $6, $7, "
+						  "$8, $9, $10, $11, $12, $13, $14, $15)");
+
+	sql_bind_int(&q, id);
+	sql_bind_int(&q, v->certificate_id);
+	sql_bind_id(&q, v->order_id);
+	sql_bind_int(&q, v->key_id);
+	sql_bind_text(&q, v->key_kind);
+	sql_bind_text(&q, v->serial);
+	sql_bind_text(&q, v->issuer);
+	sql_bind_text(&q, v->fingerprint);
+	sql_bind_text(&q, v->ari_id);
+	sql_bind_names(&q, &v->names);
+	sql_bind_int(&q, v->not_before);
+	sql_bind_int(&q, v->not_after);
+	sql_bind_text(&q, v->leaf);
+	sql_bind_text(&q, v->chain != NULL ? v->chain : "");
+	sql_bind_int(&q, created_at);
+	return sql_run(&q, e);
+}
+
+static int version_make_live(struct store *s, const struct version *v, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE certificate SET live_version_id = $1 WHERE id = $2 RETURNING id");
+
+	sql_bind_int(&q, id);
+	sql_bind_int(&q, v->certificate_id);
+	return sql_row(&q, "certificate", v->certificate_id, e);
+}
+
+int version_insert(struct store *s, struct version *v, struct err *e)
+{
+	const int64_t created_at = v->created_at != 0 ? v->created_at : clock_now(s->clock);
+	int64_t id = 0;
+	int r;
+
+	r = id_next(&s->db, "version", &id, e);
+	if (r == 0)
+		r = version_add(s, v, id, created_at, e);
+	if (r == 0)
+		r = version_make_live(s, v, id, e);
+	if (r != 0)
+		return r;
+	v->id = id;
+	v->created_at = created_at;
+	return 0;
+}
+
+int version_load(struct store *s, int64_t id, struct version **ret_version, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM version WHERE id = $1");
+	int r;
+
+	sql_bind_int(&q, id);
+	r = sql_step(&q, e);
+	if (r < 0)
+		return r;
+	*ret_version = r > 0 ? version_read(&q) : NULL;
+	return 0;
+}
+
+int version_list(struct store *s, int64_t certificate_id, struct version ***ret_versions,
+		 size_t *ret_count, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM version "
+						  "WHERE certificate_id = $1 ORDER BY id DESC");
+	struct version **list = NULL;
+	size_t count = 0;
+	int r;
+
+	sql_bind_int(&q, certificate_id);
+	for (;;) {
+		r = sql_step(&q, e);
+		if (r <= 0)
+			break;
+		list = mem_grow(list, count + 1, sizeof(*list));
+		list[count++] = version_read(&q);
+	}
+	if (r < 0) {
+		version_list_free(list, count);
+		return r;
+	}
+	*ret_versions = list;
+	*ret_count = count;
+	return 0;
+}
+
+void version_free(struct version *v)
+{
+	if (v == NULL)
+		return;
+	free(v->key_kind);
+	free(v->serial);
+	free(v->issuer);
+	free(v->fingerprint);
+	free(v->ari_id);
+	strlist_clear(&v->names);
+	free(v->leaf);
+	free(v->chain);
+	free(v);
+}
+
+void version_list_free(struct version **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		version_free(list[i]);
+	free(list);
+}
+
+void auto_version(struct version **v)
+{
+	version_free(*v);
+}
