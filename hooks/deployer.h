@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * deployer — how an issued certificate gets to the program that serves it. A deployer is one file
+ * that ends in its ops table, and one line in agent/wire.c.
+ *
+ * Every op may run again after a crash (at least once, never exactly once) and for the same
+ * version. The key comes as a descriptor, never as a string.
+ */
+#ifndef HOOKS_DEPLOYER_H
+#define HOOKS_DEPLOYER_H
+
+#include "base/json.h"
+#include "base/strlist.h"
+#include "hooks/call.h"
+
+#include <stdint.h>
+
+/* What is deployed. All borrowed while the op runs. */
+struct deployer_task {
+	struct loop *loop;
+	const struct json *settings; /* {"name":"files","directory":"/etc/x"} */
+	const char *certificate;     /* the certificate's name (handle) */
+	const struct strlist *names;
+	int64_t version;             /* id of the version: the generation's number */
+	const char *serial;
+	int64_t not_before, not_after;
+	const char *leaf;      /* PEM */
+	const char *chain;     /* PEM, "" when none */
+	int key_fd;            /* readable from offset 0 by pread; -1 in check and reload */
+	const char *directory; /* where a `files` deployer before this one puts it; NULL: nowhere */
+};
+
+typedef struct hook_call *deployer_op(const struct deployer_task *task, hook_done *done, void *arg);
+
+struct deployer_ops {
+	const char *name;
+	/* Room for what is coming, asked before the CA is asked to issue. NULL: nothing to ask. */
+	int (*room)(const struct json *settings, struct err *e);
+	deployer_op *check;   /* could it be installed? changes nothing; NULL: nothing to check */
+	deployer_op *install; /* puts it in place; NULL: nothing to put */
+	deployer_op *reload;  /* makes the server take it; NULL: nothing to do */
+};
+
+/* settings {"directory": DIR, "owner": "user" or null, "group": …, "mode": "0640" or null}. */
+extern const struct deployer_ops deployer_files;
+
+/* settings {"command": [program, argument, …]}; reload runs it. */
+extern const struct deployer_ops deployer_exec;
+
+/* Writes privkey.pem, cert.pem, chain.pem, fullchain.pem for task into a directory made for it
+ * (`everleaf export`): replaced one by one. */
+int files_export(const struct deployer_task *task, const char *directory, struct err *e);
+
+/* The environment that hooks of a certificate get (documented in everleaf-hooks(7)). */
+void deployer_environment(const struct deployer_task *task, struct strlist *environment);
+
+#endif

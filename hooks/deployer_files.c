@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * deployer_files — privkey.pem, cert.pem, chain.pem and fullchain.pem in a directory of the
+ * operator's choice, replaced all at once (hooks/generation.h says how).
+ */
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/key.h"
+#include "hooks/deployer.h"
+#include "hooks/generation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define ROOM_BYTES  (1024 * 1024)
+#define ROOM_INODES 16
+#define KEY_MODE    0600
+#define OPEN_MODE   0644
+#define MAX_PEM     (1024 * 1024) /* leaf and chain passed their own, lower limits */
+
+/* --- settings ----------------------------------------------------------------------------- */
+
+struct files_settings {
+	const char *directory; /* borrowed */
+	uid_t owner;
+	gid_t group;
+	mode_t key_mode;
+};
+
+/* A decimal id; false for anything else, and for -1, which would mean "leave as it is". */
+static bool parse_id(const char *text, unsigned *ret_id)
+{
+	unsigned long long id;
+
+	if (*text == '\0' || strspn(text, "0123456789") != strlen(text) || strlen(text) > 10)
+		return false;
+	id = strtoull(text, NULL, 10);
+	if (id >= (unsigned)-1)
+		return false;
+	*ret_id = (unsigned)id;
+	return true;
+}
+
+static int read_owner(const char *text, uid_t *ret_owner, struct err *e)
+{
+	const struct passwd *user;
+
+	if (text == NULL || parse_id(text, ret_owner))
+		return 0;
+	user = getpwnam(text);
+	if (user == NULL)
+		return err_set(e, ERR_CONFIG, "there is no user \"%s\" to own the files", text);
+	*ret_owner = user->pw_uid;
+	return 0;
+}
+
+static int read_group(const char *text, gid_t *ret_group, struct err *e)
+{
+	const struct group *group;
+
+	if (text == NULL || parse_id(text, ret_group))
+		return 0;
+	group = getgrnam(text);
+	if (group == NULL)
+		return err_set(e, ERR_CONFIG, "there is no group \"%s\" to own the files", text);
+	*ret_group = group->gr_gid;
+	return 0;
+}
+
+static int read_mode(const char *text, mode_t *ret_mode, struct err *e)
+{
+	unsigned long mode;
+
+	if (text == NULL)
+		return 0;
+	if (*text == '\0' || strspn(text, "01234567") != strlen(text) || strlen(text) > 5)
+		return err_set(e, ERR_CONFIG, "mode \"%s\" is not a number like 0640", text);
+	mode = strtoul(text, NULL, 8);
+	if ((mode & ~0660UL) != 0 || (mode & 0400) == 0)
+		return err_set(
+			e, ERR_CONFIG,
+			"mode %s is not one for a private key: only owner and group may read "
+			"or write it (0600, 0640, …)",
+			text);
+	*ret_mode = (mode_t)mode;
+	return 0;
+}
+
+/* Text, absent or null. A number is refused, because 640 without quotes is not 0640. */
+static int read_text(const struct json *settings, const char *key, const char **ret_text,
+		     struct err *e)
+{
+	const struct json *value = json_get(settings, key);
+	int64_t number;
+
+	if (json_number(value, &number) || json_is_map(value) || json_is_list(value))
+		return err_set(e, ERR_CONFIG, "\"%s\" of the files has to be a text in quotes",
+			       key);
+	*ret_text = json_text(value);
+	return 0;
+}
+
+static int settings_read(const struct json *settings, struct files_settings *ret_settings,
+			 struct err *e)
+{
+	struct files_settings s = {
+		.directory = json_get_text(settings, "directory"),
+		.owner = (uid_t)-1,
+		.group = (gid_t)-1,
+		.key_mode = KEY_MODE,
+	};
+	const char *owner = NULL, *group = NULL, *mode = NULL;
+	int r;
+
+	if (s.directory == NULL || s.directory[0] != '/')
+		return err_set(e, ERR_CONFIG,
+			       "\"directory\" of the files has to be a full path, starting with /");
+	r = read_text(settings, "owner", &owner, e);
+	if (r == 0)
+		r = read_text(settings, "group", &group, e);
+	if (r == 0)
+		r = read_text(settings, "mode", &mode, e);
+	if (r == 0)
+		r = read_owner(owner, &s.owner, e);
+	if (r == 0)
+		r = read_group(group, &s.group, e);
+	if (r == 0)
+		r = read_mode(mode, &s.key_mode, e);
+	if (r == 0)
+		*ret_settings = s;
+	return r;
+}
+
+/* --- the directory ------------------------------------------------------------------------ */
+
+/* The directory, or the nearest one above it that exists. *ret_missing: it is one above. */
+static int open_nearest(const char *directory, int *ret_fd, bool *ret_missing, struct err *e)
+{
+	AUTO_FREE char *path = mem_str(directory);
+	bool missing = false;
+	char *slash;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	while (fd < 0 && errno == ENOENT && (slash = strrchr(path, '/')) != NULL) {
+		missing = missing || slash[1] != '\0'; /* "x/" is x */
+		slash[slash == path ? 1 : 0] = '\0';
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return err_sys(e, ERR_CONFIG, "cannot use %s", path);
+	*ret_missing = missing;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* A link would make it a question of the moment where the key goes. */
+static int open_directory(const char *path, int *ret_fd, struct err *e)
+{
+	int fd AUTO_FD = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+		return err_set(e, ERR_CONFIG,
+			       "%s is a symbolic link or a file: give a directory itself", path);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_sys(e, ERR_CONFIG, "cannot open the directory %s", path);
+	if ((st.st_mode & S_IWOTH) != 0)
+		return err_set(e, ERR_CONFIG,
+			       "everybody may write to %s and could put another key there "
+			       "(chmod o-w)",
+			       path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int files_room(const struct json *settings, struct err *e)
+{
+	struct files_settings s;
+	struct statvfs fs;
+	int fd AUTO_FD = -1;
+	bool missing;
+	bool root = geteuid() == 0; /* may use what is reserved */
+	int r;
+
+	r = settings_read(settings, &s, e);
+	if (r == 0)
+		r = open_nearest(s.directory, &fd, &missing, e);
+	if (r != 0)
+		return r;
+	if (fstatvfs(fd, &fs) != 0)
+		return err_sys(e, ERR_SYS, "cannot see how full the disk of %s is", s.directory);
+	if ((root ? fs.f_bfree : fs.f_bavail) < ROOM_BYTES / (fs.f_frsize > 0 ? fs.f_frsize : 1))
+		return err_set(e, ERR_SYS, "the disk of %s is full: less than 1 MiB is left",
+			       s.directory);
+	/* f_files 0: a file system without a fixed number of them (btrfs) */
+	if (fs.f_files > 0 && (root ? fs.f_ffree : fs.f_favail) < ROOM_INODES)
+		return err_set(e, ERR_SYS, "the disk of %s has no room for more files",
+			       s.directory);
+	return 0;
+}
+
+static int check(const struct deployer_task *task, struct err *e)
+{
+	struct files_settings s;
+	int fd AUTO_FD = -1;
+	bool missing;
+	int r;
+
+	r = settings_read(task->settings, &s, e);
+	if (r == 0)
+		r = open_nearest(s.directory, &fd, &missing, e);
+	if (r != 0)
+		return r;
+	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		return err_sys(e, ERR_CONFIG, "cannot write to %s%s", s.directory,
+			       missing ? ", which would have to be made" : "");
+	if (missing)
+		return 0;
+	auto_close(&fd);
+	fd = -1;
+	r = open_directory(s.directory, &fd, e);
+	if (r == 0)
+		r = generation_check(fd, task->version, e);
+	if (r != 0)
+		err_while(e, "looking at %s", s.directory);
+	return r;
+}
+
+static struct hook_call *files_check(const struct deployer_task *task, hook_done *done, void *arg)
+{
+	struct err e = {0};
+	int r = check(task, &e);
+
+	return hook_call_answer(task->loop, r == 0 ? NULL : &e, done, arg);
+}
+
+/* --- the contents ------------------------------------------------------------------------- */
+
+/* Texts of the four files. */
+struct contents {
+	struct buf key; /* secret */
+	struct buf leaf, chain, full;
+};
+
+static void contents_clear(struct contents *c)
+{
+	buf_free(&c->key);
+	buf_free(&c->leaf);
+	buf_free(&c->chain);
+	buf_free(&c->full);
+}
+
+static int read_key(int fd, struct buf *key, struct err *e)
+{
+	char data[KEY_PEM_MAX + 1];
+	size_t got = 0;
+	ssize_t n;
+
+	do {
+		n = pread(fd, data + got, sizeof(data) - got, (off_t)got);
+		if (n > 0)
+			got += (size_t)n;
+	} while ((n > 0 && got < sizeof(data)) || (n < 0 && errno == EINTR));
+	if (n == 0 && got > 0 && got <= KEY_PEM_MAX)
+		buf_add(key, data, got);
+	mem_wipe(data, sizeof(data));
+	if (n < 0)
+		return err_sys(e, ERR_SYS, "cannot read the private key");
+	if (key->len == 0)
+		return err_set(e, ERR_BUG, "the private key to deploy is empty or too large");
+	return 0;
+}
+
+/* With a line feed at its end, so that what follows begins a line of its own. */
+static int add_pem(struct buf *b, const char *pem, struct err *e)
+{
+	size_t len = strlen(pem);
+	int r = buf_add(b, pem, len);
+
+	if (r == 0 && len > 0 && pem[len - 1] != '\n')
+		r = buf_add(b, "\n", 1);
+	if (r != 0)
+		return err_set(e, ERR_BUG, "the certificate to deploy is too large");
+	return 0;
+}
+
+static int contents_read(const struct deployer_task *task, struct contents *c, struct err *e)
+{
+	int r;
+
+	buf_init_secret(&c->key, KEY_PEM_MAX);
+	buf_init(&c->leaf, MAX_PEM);
+	buf_init(&c->chain, MAX_PEM);
+	buf_init(&c->full, (size_t)2 * MAX_PEM);
+	r = read_key(task->key_fd, &c->key, e);
+	if (r == 0)
+		r = add_pem(&c->leaf, task->leaf, e);
+	if (r == 0)
+		r = add_pem(&c->chain, task->chain, e);
+	if (r == 0)
+		r = add_pem(&c->full, c->leaf.data, e);
+	if (r == 0)
+		r = add_pem(&c->full, c->chain.data, e);
+	return r;
+}
+
+/* In the order of generation_names. */
+static void list_files(const struct contents *c, mode_t key_mode,
+		       struct generation_file files[GENERATION_FILES])
+{
+	files[0] = (struct generation_file){c->key.data, c->key.len, key_mode};
+	files[1] = (struct generation_file){c->leaf.data, c->leaf.len, OPEN_MODE};
+	files[2] = (struct generation_file){c->chain.data, c->chain.len, OPEN_MODE};
+	files[3] = (struct generation_file){c->full.data, c->full.len, OPEN_MODE};
+}
+
+/* --- the ops ------------------------------------------------------------------------------ */
+
+static int install(const struct deployer_task *task, struct err *e)
+{
+	struct contents contents AUTO(contents_clear) = {0};
+	struct generation g = {.number = task->version};
+	struct files_settings s;
+	int fd AUTO_FD = -1;
+	int r;
+
+	r = settings_read(task->settings, &s, e);
+	if (r == 0)
+		r = contents_read(task, &contents, e);
+	if (r == 0)
+		r = file_make_directory(s.directory, 0755, e);
+	if (r == 0)
+		r = open_directory(s.directory, &fd, e);
+	if (r != 0)
+		return r;
+	g.owner = s.owner;
+	g.group = s.group;
+	list_files(&contents, s.key_mode, g.files);
+	r = generation_install(fd, &g, e);
+	if (r != 0)
+		err_while(e, "installing into %s", s.directory);
+	return r;
+}
+
+/* May run again after a crash: what is there and right is kept. */
+static struct hook_call *files_install(const struct deployer_task *task, hook_done *done, void *arg)
+{
+	struct err e = {0};
+	int r = install(task, &e);
+
+	return hook_call_answer(task->loop, r == 0 ? NULL : &e, done, arg);
+}
+
+int files_export(const struct deployer_task *task, const char *directory, struct err *e)
+{
+	struct contents contents AUTO(contents_clear) = {0};
+	struct generation_file files[GENERATION_FILES];
+	int fd AUTO_FD = -1;
+	int r;
+
+	r = contents_read(task, &contents, e);
+	if (r == 0)
+		r = file_make_directory(directory, 0755, e);
+	if (r == 0)
+		r = open_directory(directory, &fd, e);
+	if (r != 0)
+		return r;
+	list_files(&contents, KEY_MODE, files);
+	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++)
+		r = file_replace_at(fd, generation_names[i], files[i].data, files[i].len,
+				    files[i].mode, e);
+	if (r != 0)
+		err_while(e, "exporting to %s", directory);
+	return r;
+}
+
+const struct deployer_ops deployer_files = {
+	.name = "files",
+	.room = files_room,
+	.check = files_check,
+	.install = files_install,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * folder — the only place of hooks/ that makes and opens directories for files that others read.
+ */
+#include "hooks/folder.h"
+
+#include "base/fault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int folder_make_at(int parent_fd, const char *name, mode_t mode, struct err *e)
+{
+	mode_t mask;
+	int r;
+
+	FAULT("folder.make");
+	/* not a chmod afterwards: a crash in between would leave it closed to the server for ever
+	 */
+	mask = umask(0);
+	r = mkdirat(parent_fd, name, mode);
+	umask(mask);
+	if (r != 0 && errno != EEXIST)
+		return err_sys(e, ERR_SYS, "cannot make the directory %s", name);
+	FAULT("folder.made");
+	return 0;
+}
+
+int folder_open_at(int parent_fd, const char *name, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	assert(strchr(name, '/') == NULL && strcmp(name, "..") != 0);
+	fd = (int)syscall(SYS_openat2, parent_fd, name, &how, sizeof(how));
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return fd;
+	/* Container filters older than openat2 refuse it so. For one component that is not ".."
+	 * O_NOFOLLOW promises the same. */
+	return openat(parent_fd, name, (int)how.flags);
+}
+
+int folder_random_suffix(char suffix[FOLDER_SUFFIX_SIZE], struct err *e)
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return err_sys(e, ERR_SYS, "cannot get random bytes");
+	snprintf(suffix, FOLDER_SUFFIX_SIZE, "%016llx", (unsigned long long)number);
+	return 0;
+}

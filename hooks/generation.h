@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * generation — the files of one version of a certificate, switched all at once.
+ *
+ *     DIR/privkey.pem  → .live/privkey.pem    what servers are told: never changes
+ *     DIR/.live        → .gen/7               the switch: one rename
+ *     DIR/.gen/7/privkey.pem …                complete and on the disk before it has this name
+ *
+ * So key and certificate always match for whoever reads them through one open of .live, a reader
+ * never finds a file missing, and a crash leaves the old or the new generation. Numbers only rise:
+ * nothing goes back to an older certificate (threats.md I15). A generation that is on the disk
+ * and right is kept, so that everything here may run again.
+ */
+#ifndef HOOKS_GENERATION_H
+#define HOOKS_GENERATION_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define GENERATION_FILES 4
+
+extern const char *const generation_names[GENERATION_FILES]; /* "privkey.pem" first */
+
+struct generation_file {
+	const char *data; /* borrowed */
+	size_t len;
+	mode_t mode;
+};
+
+struct generation {
+	int64_t number; /* above 0 */
+	uid_t owner;    /* (uid_t)-1: ours */
+	gid_t group;    /* (gid_t)-1: ours */
+	struct generation_file files[GENERATION_FILES]; /* in the order of generation_names */
+};
+
+/* Whether g may go into the directory: ERR_CONFIG, with what to do, when .live, .gen or one of the
+ * names is something else than we make, or when a newer generation is live (number 0: not
+ * known yet). Changes nothing. */
+int generation_check(int dir_fd, int64_t number, struct err *e);
+
+/* Checks, writes, switches, makes the names, and removes all generations but this one and the one
+ * before it. On failure what was live stays live. */
+int generation_install(int dir_fd, const struct generation *g, struct err *e);
+
+#endif

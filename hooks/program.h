@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * program — whether a program of the operator's may be run, and the command lines in settings.
+ *
+ * A program runs with our rights, so nobody but root and us may be able to change it, or to put
+ * another in its place: the file, every directory above it and every symbolic link on the way are
+ * judged (threats.md T15).
+ */
+#ifndef HOOKS_PROGRAM_H
+#define HOOKS_PROGRAM_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/strlist.h"
+
+#include <stdbool.h>
+
+#define PROGRAM_MAX_ARGUMENTS 64
+
+struct program {
+	int fd;      /* the file, open for reading; the caller closes it */
+	bool script; /* it begins with "#!" */
+};
+
+/* Opens and judges. ERR_CONFIG, with what to change, when it may not be run. */
+int program_open(const char *path, struct program *ret_program, struct err *e);
+
+/* Appends settings' "command": a list of one to PROGRAM_MAX_ARGUMENTS strings of which the first
+ * is an absolute path. ERR_CONFIG otherwise; argv is untouched then. */
+int program_command(const struct json *settings, struct strlist *argv, struct err *e);
+
+#endif
