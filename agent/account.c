@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * account — the machine that registers an account at a CA (RFC 8555 7.3).
+ *
+ *     KEY ⇒ REGISTER ⇒ READY            (later: READY ⇒ ROLL ⇒ READY; deactivated: DEAD)
+ *
+ * 1. The key is durable before newAccount goes out.
+ * 2. REGISTER may run twice: the CA answers a second newAccount with the same key by the account
+ *    it has (200 and its Location), so no account is doubled. After a crash it asks with
+ *    onlyReturnExisting first (7.3.1) and registers only what the CA does not know.
+ * 3. One account for each (CA, configuration entry); orders of one that is not READY wait in NEW.
+ * 4. Terms of service are agreed to by the operator only (7.3.3).
+ */
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "agent/machines.h"
+#include "agent/work.h"
+#include "base/log.h"
+#include "store/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct stage stage_account_key, stage_register, stage_ready;
+
+struct account_memory {
+	struct account *account;
+	bool existing; /* ask for the account that may be there already */
+};
+
+static const struct stage *account_stage(const char *name)
+{
+	if (str_equal(name, "register"))
+		return &stage_register;
+	return str_equal(name, "ready") ? &stage_ready : &stage_account_key;
+}
+
+static int account_machine_load(struct step *s, struct err *e)
+{
+	struct account_memory *m = mem_new(sizeof(*m));
+	int r;
+
+	s->memory = m;
+	r = account_load(engine_store(s->engine), s->id, &m->account, e);
+	if (r == 0 && m->account == NULL)
+		r = err_set(e, ERR_STORE, "account %lld is gone", (long long)s->id);
+	if (r != 0)
+		return r;
+	s->label = mem_str(m->account->server);
+	s->standing = &m->account->standing;
+	s->stage = s->saved = account_stage(m->account->stage);
+	m->existing = s->stage == &stage_register;
+	return 0;
+}
+
+static int account_machine_save(struct step *s, bool release, struct err *e)
+{
+	struct account_memory *m = s->memory;
+
+	mem_set_str(&m->account->stage, s->saved != NULL ? s->saved->name : s->stage->name);
+	return account_save(engine_store(s->engine), m->account, release, e);
+}
+
+static int account_machine_failed(struct step *s, const struct err *why, struct err *e)
+{
+	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+
+	if (str_equal(why->type, "badNonce")) {
+		step_rests(s);
+		return 0;
+	}
+	if (why->code == ERR_BUSY && why->retry_at > 0)
+		next_at = why->retry_at;
+	return step_parks(s, why, next_at, e);
+}
+
+static void account_machine_forget(struct step *s)
+{
+	struct account_memory *m = s->memory;
+
+	if (m == NULL)
+		return;
+	account_free(m->account);
+	free(TAKE(s->memory));
+	s->standing = NULL;
+}
+
+const struct machine machine_account = {
+	.name = "account",
+	.claim = CLAIM_ACCOUNT,
+	.load = account_machine_load,
+	.save = account_machine_save,
+	.failed = account_machine_failed,
+	.forget = account_machine_forget,
+};
+
+static int account_key_ask(struct step *s, struct err *e)
+{
+	return work_key(s, KEY_EC256, e);
+}
+
+static int account_key_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct account_memory *m = s->memory;
+	int r;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return err_while(e, "making the account's key");
+	}
+	r = keys_put(engine_store(s->engine), w->key, &m->account->key_id, e);
+	return r != 0 ? r : step_goes(s, &stage_register, e);
+}
+
+static int register_ask(struct step *s, struct err *e)
+{
+	struct account_memory *m = s->memory;
+	struct strlist mails AUTO_STRLIST = {0};
+	struct strlist contact AUTO_STRLIST = {0};
+
+	strlist_add_split(&mails, m->account->contact, " ");
+	for (size_t i = 0; i < mails.count; i++)
+		strlist_addf(&contact, "mailto:%s", mails.items[i]);
+	if (!m->existing)
+		step_says(s, "registering an account");
+	return work_ca(s, 0, s->id,
+		       request_new_account(&contact, m->account->agreed, m->existing), e);
+}
+
+/* What the directory knows about the refusal: its terms, or that an external account is needed. */
+static int register_refused(struct step *s, struct work *w, struct err *e)
+{
+	struct account_memory *m = s->memory;
+	const struct acme_directory *directory = NULL;
+	struct session *session = NULL;
+	int r = retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
+
+	if (engine_session(s->engine, m->account, &session, NULL) == 0)
+		directory = session_directory(session);
+	if (directory == NULL || r == ERR_BUSY || r == ERR_NET)
+		return r;
+	if (directory->external_account_required)
+		return err_set(e, ERR_CONFIG,
+			       "the CA %s takes accounts only with an external account binding, which "
+			       "this everleaf cannot do yet; choose another --server",
+			       s->label);
+	if (!m->account->agreed && directory->terms_of_service != NULL)
+		return err_set(e, ERR_CONFIG,
+			       "the CA %s asks you to agree to its terms of service: read %s and run "
+			       "the command again with --agree-tos",
+			       s->label, directory->terms_of_service);
+	return r;
+}
+
+static int register_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct account_memory *m = s->memory;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return e->code;
+	}
+	if (m->existing && acme_problem_is(w->response->problem, "accountDoesNotExist")) {
+		m->existing = false;
+		step_waits(s, 0);
+		return 0;
+	}
+	if (w->response->problem != NULL)
+		return register_refused(s, w, e);
+	if (w->response->location == NULL)
+		return err_set(e, ERR_PROTOCOL, "the CA's answer to newAccount has no Location");
+	mem_set_str(&m->account->url, w->response->location);
+	*s->standing = (struct standing){.fence = s->standing->fence};
+	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
+		 store_owner(engine_store(s->engine)));
+	s->saved = &stage_ready;
+	log_line(LOG_NOTICE, "%s: the account is ready", s->label);
+	return step_ends(s, &stage_ready, e);
+}
+
+static const struct stage stage_account_key = {
+	.name = "key",
+	.ask = account_key_ask,
+	.hear = account_key_hear,
+	.durable = true,
+};
+
+static const struct stage stage_register = {
+	.name = "register",
+	.ask = register_ask,
+	.hear = register_hear,
+	.durable = true,
+};
+
+static const struct stage stage_ready = {.name = "ready", .durable = true};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ca — the sessions with the CAs this process talks to, one for each (server, trust, proxy), and
+ * their directories on the way into the store.
+ */
+#include "agent/engine_internal.h"
+#include "base/log.h"
+#include "store/directory.h"
+
+#include <stdlib.h>
+
+static void ca_directory_fetched(void *arg, const char *server, const char *body, size_t len)
+{
+	struct ca *ca = arg;
+
+	(void)server;
+	free(ca->directory);
+	ca->directory = mem_strn(body, len);
+}
+
+static struct ca *ca_find(const struct engine *g, const struct account *a)
+{
+	for (size_t i = 0; i < g->ca_count; i++) {
+		struct ca *ca = g->cas[i];
+
+		if (str_equal(ca->server, a->server) && str_equal(ca->ca_bundle, a->ca_bundle) &&
+		    str_equal(ca->proxy, a->proxy))
+			return ca;
+	}
+	return NULL;
+}
+
+static void ca_free(struct ca *ca)
+{
+	session_free(ca->session);
+	free(ca->server);
+	free(ca->ca_bundle);
+	free(ca->proxy);
+	free(ca->directory);
+	free(ca);
+}
+
+static int ca_open(struct engine *g, struct ca *ca, struct err *e)
+{
+	struct transport_config to = {ca->server, ca->ca_bundle, ca->proxy};
+	struct session_config config = {
+		.server = ca->server,
+		.loop = g->config.loop,
+		.clock = g->config.clock,
+		.directory_fetched = ca_directory_fetched,
+		.arg = ca,
+	};
+	AUTO_FREE char *directory = NULL;
+	int r;
+
+	r = directory_load(g->config.store, ca->server, &directory, e);
+	if (r == 0)
+		r = g->config.transport_new(g->config.loop, &to, &config.transport, e);
+	if (r != 0)
+		return r;
+	config.directory = directory;
+	return session_new(&config, &ca->session, e);
+}
+
+int engine_session(struct engine *g, const struct account *a, struct session **ret_session,
+		   struct err *e)
+{
+	struct ca *ca = ca_find(g, a);
+	int r;
+
+	if (ca == NULL) {
+		ca = mem_new(sizeof(*ca));
+		ca->server = mem_str(a->server);
+		ca->ca_bundle = mem_str(a->ca_bundle);
+		ca->proxy = mem_str(a->proxy);
+		r = ca_open(g, ca, e);
+		if (r != 0) {
+			ca_free(ca);
+			return r;
+		}
+		g->cas = mem_grow(g->cas, g->ca_count + 1, sizeof(struct ca *));
+		g->cas[g->ca_count++] = ca;
+	}
+	*ret_session = ca->session;
+	return 0;
+}
+
+int engine_save_directories(struct engine *g, struct err *e)
+{
+	for (size_t i = 0; i < g->ca_count; i++) {
+		struct ca *ca = g->cas[i];
+		int r;
+
+		if (ca->directory == NULL)
+			continue;
+		r = directory_save(g->config.store, ca->server, ca->directory, e);
+		if (r != 0)
+			return r;
+		free(TAKE(ca->directory));
+	}
+	return 0;
+}
+
+void engine_free_cas(struct engine *g)
+{
+	for (size_t i = 0; i < g->ca_count; i++)
+		ca_free(g->cas[i]);
+	free(g->cas);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * obtain — writes down what is wanted and drives the machines until it is there. The same names
+ * again: nothing is issued unless it is due or forced. Other names: a new version of the same
+ * certificate.
+ */
+#include "acme/identifier.h"
+#include "agent/report.h"
+#include "agent/run.h"
+#include "agent/wanted.h"
+#include "agent/wish.h"
+#include "agent/wishing.h"
+#include "base/log.h"
+#include "store/account.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct obtain {
+	struct context *c;
+	struct strlist names;
+	char *handle;
+	struct certificate *certificate;
+	bool force;   /* --force, or something changed that only a new version can have */
+	bool renamed; /* the set of names changed */
+};
+
+/* threats.md 4f: [a-z0-9][a-z0-9._-]{0,63}, never a path. */
+static int handle_check(const char *handle, struct err *e)
+{
+	size_t len = strlen(handle);
+
+	for (size_t i = 0; i < len; i++)
+		if (!islower((unsigned char)handle[i]) && !isdigit((unsigned char)handle[i]) &&
+		    (i == 0 || strchr("._-", handle[i]) == NULL))
+			len = SIZE_MAX - 1;
+	if (len == 0 || len > 64)
+		return usage(e, "\"%s\" cannot name a certificate: use 1 to 64 of a-z, 0-9, \".\", "
+			     "\"_\", \"-\", beginning with a letter or digit; see --name", handle);
+	return 0;
+}
+
+/* "*.example.org" is called example.org; an IPv6 address has its colons replaced. */
+static char *handle_default(const char *name)
+{
+	char *handle = mem_str(identifier_is_wildcard(name) ? name + 2 : name);
+
+	for (char *p = handle; *p != '\0'; p++)
+		*p = *p == ':' ? '-' : *p;
+	if (strlen(handle) > 64)
+		handle[64] = '\0';
+	return handle;
+}
+
+/* The certificate that is meant: by handle; without one, by the same set of names first. */
+static int obtain_find(struct obtain *b, struct err *e)
+{
+	AUTO_FREE char *wanted = identifier_set(&b->names);
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r;
+
+	if (b->c->options->name == NULL) {
+		r = certificate_list(b->c->store, &list, &count, e);
+		for (size_t i = 0; r == 0 && i < count && b->certificate == NULL; i++) {
+			AUTO_FREE char *has = identifier_set(&list[i]->names);
+
+			if (str_equal(wanted, has)) {
+				b->certificate = TAKE(list[i]);
+				list[i] = list[--count];
+			}
+		}
+		certificate_list_free(list, count);
+		if (r != 0 || b->certificate != NULL)
+			return r;
+	}
+	return certificate_find(b->c->store, b->handle, &b->certificate, e);
+}
+
+/* The CA: as typed, else the certificate's, else the default. */
+static int obtain_server(struct obtain *b, const char **ret_url, struct account **ret_present,
+			 struct err *e)
+{
+	const struct options *o = b->c->options;
+	int r = 0;
+
+	if (b->certificate != NULL)
+		r = account_load(b->c->store, b->certificate->account_id, ret_present, e);
+	if (r != 0)
+		return r;
+	if (o->server == NULL && !o->staging && *ret_present != NULL) {
+		*ret_url = (*ret_present)->server;
+		return 0;
+	}
+	return wishing_server(o->server, o->staging, ret_url, e);
+}
+
+static void certificate_new(struct obtain *b)
+{
+	b->certificate = mem_new(sizeof(*b->certificate));
+	b->certificate->name = mem_str(b->handle);
+	b->certificate->origin = mem_str("command");
+	b->certificate->wish = mem_str("{}");
+	strlist_copy(&b->certificate->names, &b->names);
+}
+
+/* A key of another kind is a reason to issue; so is a change of the CA. */
+static bool wants_issue(const char *old, const char *new)
+{
+	AUTO_WISH struct wish *before = NULL;
+	AUTO_WISH struct wish *after = NULL;
+
+	if (wish_parse(old, &before, NULL) != 0 || wish_parse(new, &after, NULL) != 0)
+		return false;
+	return before->key != after->key;
+}
+
+static bool obtain_renames(struct obtain *b)
+{
+	AUTO_FREE char *before = identifier_set(&b->certificate->names);
+	AUTO_FREE char *after = identifier_set(&b->names);
+
+	strlist_copy(&b->certificate->names, &b->names);
+	return !str_equal(before, after);
+}
+
+static int obtain_write(struct obtain *b, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *present = NULL;
+	AUTO_FREE char *wish = NULL;
+	const char *server = NULL;
+	bool known;
+	int r;
+
+	r = obtain_find(b, e);
+	if (r == 0)
+		r = obtain_server(b, &server, &present, e);
+	known = b->certificate != NULL;
+	if (r == 0)
+		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish, e);
+	if (r == 0 && !known)
+		certificate_new(b);
+	if (r != 0)
+		return r;
+	if (known && (wants_issue(b->certificate->wish, wish) ||
+		      (present != NULL && !str_equal(present->server, server))))
+		b->force = true;
+	r = wanted_account(b->c, server, &b->certificate->account_id, e);
+	if (r != 0)
+		return r;
+	mem_set_str(&b->certificate->wish, wish);
+	b->renamed = obtain_renames(b);
+	r = known ? certificate_save(b->c->store, b->certificate, e)
+		  : certificate_insert(b->c->store, b->certificate, e);
+	if (r == 0)
+		r = wanted_order(b->c->store, b->certificate, e);
+	if (r == 0 && !b->force && !b->renamed)
+		r = wanted_deployments(b->c->store, b->certificate, e);
+	return r;
+}
+
+/* What is wanted is durable before anything is done about it. */
+static int obtain_wanted(struct obtain *b, struct err *e)
+{
+	int r;
+
+	r = store_turn_begin(b->c->store, e);
+	if (r != 0)
+		return r;
+	r = obtain_write(b, e);
+	if (r == 0)
+		return store_turn_commit(b->c->store, e);
+	store_turn_undo(b->c->store);
+	return r;
+}
+
+static int obtain_say(struct obtain *b, enum run_result result, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *now = NULL;
+	struct schedule s = {0};
+	char when[CLOCK_TEXT_SIZE];
+	int r;
+
+	r = certificate_load(b->c->store, b->certificate->id, &now, e);
+	if (r == 0 && now != NULL)
+		r = run_schedule(b->c, now, &s, e);
+	if (r != 0 || now == NULL)
+		return r;
+	if (result == RUN_NOTHING && !b->c->options->json)
+		log_line(LOG_NOTICE, "%s: not due before %s (%s); --force issues it anyway", now->name,
+			 clock_format(s.when, when), s.why);
+	return result == RUN_FAILED ? 0 : report_show(b->c, now, e);
+}
+
+static int obtain_names(struct obtain *b, struct err *e)
+{
+	const struct options *o = b->c->options;
+	struct err why = {0};
+
+	strlist_copy(&b->names, &o->domains);
+	if (o->operands.count > 0)
+		return usage(e, "\"%s\": names are given with -d", o->operands.items[0]);
+	if (b->names.count == 0)
+		return usage(e, "give at least one name with -d");
+	if (identifier_list(&b->names, &why) != 0)
+		return usage(e, "%s", why.text);
+	b->handle = o->name != NULL ? mem_str(o->name) : handle_default(b->names.items[0]);
+	return handle_check(b->handle, e);
+}
+
+int cmd_obtain(struct context *c, struct err *e)
+{
+	struct obtain b = {.c = c, .force = c->options->force};
+	struct run_item item = {0};
+	int r;
+
+	r = obtain_names(&b, e);
+	if (r == 0)
+		r = obtain_wanted(&b, e);
+	if (r == 0) {
+		item = (struct run_item){.certificate_id = b.certificate->id, .issue = b.force ? ISSUE_NOW : ISSUE_IF_DUE};
+		r = run_items(c, &item, 1, false, e);
+	}
+	if (r == 0)
+		r = obtain_say(&b, item.result, e);
+	strlist_clear(&b.names);
+	certificate_free(b.certificate);
+	free(b.handle);
+	return r == 0 ? run_exit(c->options, &item, 1) : r;
+}

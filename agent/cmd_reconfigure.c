@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * reconfigure — changes how a certificate is got and deployed from the next time on, without
+ * issuing or deploying anything now.
+ */
+#include "agent/report.h"
+#include "agent/run.h"
+#include "agent/wanted.h"
+#include "agent/wishing.h"
+#include "store/account.h"
+
+static int reconfigure_account(struct context *c, struct certificate *certificate, struct err *e)
+{
+	const struct options *o = c->options;
+	AUTO_ACCOUNT_ROW struct account *present = NULL;
+	const char *server = NULL;
+	int r;
+
+	r = account_load(c->store, certificate->account_id, &present, e);
+	if (r != 0)
+		return r;
+	if (o->server == NULL && !o->staging)
+		server = present->server;
+	else
+		r = wishing_server(o->server, o->staging, &server, e);
+	return r == 0 ? wanted_account(c, server, &certificate->account_id, e) : r;
+}
+
+static int reconfigure_write(struct context *c, const char *name, struct certificate **ret,
+			     struct err *e)
+{
+	AUTO_FREE char *wish = NULL;
+	int r;
+
+	r = run_find(c, name, ret, e);
+	if (r == 0)
+		r = wishing(c->options, (*ret)->wish, &(*ret)->names, &wish, e);
+	if (r == 0)
+		r = reconfigure_account(c, *ret, e);
+	if (r != 0)
+		return r;
+	mem_set_str(&(*ret)->wish, wish);
+	r = certificate_save(c->store, *ret, e);
+	return r == 0 ? wanted_order(c->store, *ret, e) : r;
+}
+
+int cmd_reconfigure(struct context *c, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	const char *name = NULL;
+	int r;
+
+	r = run_operand(c, &name, e);
+	if (r == 0)
+		r = store_turn_begin(c->store, e);
+	if (r != 0)
+		return r;
+	r = reconfigure_write(c, name, &certificate, e);
+	if (r != 0) {
+		store_turn_undo(c->store);
+		return r;
+	}
+	r = store_turn_commit(c->store, e);
+	return r == 0 ? report_show(c, certificate, e) : r;
+}

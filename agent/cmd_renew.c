@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * renew — whatever is due, or the certificates that are named. Without names it is patient:
+ * back-offs after failures hold, so that it can be run from cron as often as one likes.
+ */
+#include "agent/report.h"
+#include "agent/run.h"
+#include "agent/wanted.h"
+#include "agent/wishing.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct renew {
+	struct context *c;
+	struct certificate **list;
+	struct run_item *items; /* as many */
+	size_t count;
+};
+
+/* Those that are named, or all that are not paused. */
+static int renew_read(struct renew *n, struct err *e)
+{
+	const struct strlist *names = &n->c->options->operands;
+	size_t kept = 0;
+	int r;
+
+	if (names->count == 0) {
+		r = certificate_list(n->c->store, &n->list, &n->count, e);
+		for (size_t i = 0; i < n->count; i++)
+			if (n->list[i]->paused)
+				certificate_free(n->list[i]);
+			else
+				n->list[kept++] = n->list[i];
+		n->count = kept;
+		return r;
+	}
+	n->list = mem_new(names->count * sizeof(*n->list));
+	for (size_t i = 0; i < names->count; i++) {
+		r = run_find(n->c, names->items[i], &n->list[i], e);
+		if (r != 0)
+			return r;
+		n->count++;
+		if (n->list[i]->paused)
+			return err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
+				       names->items[i], names->items[i]);
+	}
+	return 0;
+}
+
+/* Another CA from now on. */
+static int renew_move(struct renew *n, struct err *e)
+{
+	const struct options *o = n->c->options;
+	const char *server = NULL;
+	int r;
+
+	if (o->server == NULL && !o->staging)
+		return 0;
+	if (o->operands.count == 0)
+		return usage(e, "say which certificates shall move to another server");
+	r = wishing_server(o->server, o->staging, &server, e);
+	if (r == 0)
+		r = store_turn_begin(n->c->store, e);
+	if (r != 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < n->count; i++) {
+		r = wanted_account(n->c, server, &n->list[i]->account_id, e);
+		if (r == 0)
+			r = certificate_save(n->c->store, n->list[i], e);
+		if (r == 0)
+			r = wanted_order(n->c->store, n->list[i], e);
+	}
+	if (r == 0)
+		return store_turn_commit(n->c->store, e);
+	store_turn_undo(n->c->store);
+	return r;
+}
+
+static int renew_json(struct renew *n, struct err *e)
+{
+	AUTO_JSON struct json *list = json_new_list();
+
+	for (size_t i = 0; i < n->count; i++) {
+		AUTO_CERTIFICATE struct certificate *now = NULL;
+		AUTO_REPORT struct report *report = NULL;
+		int r;
+
+		r = certificate_load(n->c->store, n->list[i]->id, &now, e);
+		if (r == 0 && now != NULL)
+			r = report_read(n->c, now, &report, e);
+		if (r != 0)
+			return r;
+		if (report != NULL)
+			json_add(list, report_json(report));
+	}
+	report_print("certificates", TAKE(list));
+	return 0;
+}
+
+static void renew_say(const struct renew *n)
+{
+	size_t by[RUN_FAILED + 1] = {0};
+
+	for (size_t i = 0; i < n->count; i++)
+		by[n->items[i].result]++;
+	printf("%zu certificate%s: %zu renewed, %zu not due, %zu waiting, %zu failed\n", n->count,
+	       n->count == 1 ? "" : "s", by[RUN_DONE], by[RUN_NOTHING], by[RUN_LATER],
+	       by[RUN_FAILED]);
+}
+
+static int renew_run(struct renew *n, struct err *e)
+{
+	const struct options *o = n->c->options;
+	int r;
+
+	n->items = mem_new(n->count * sizeof(*n->items));
+	for (size_t i = 0; i < n->count; i++) {
+		n->items[i].certificate_id = n->list[i]->id;
+		if (o->force || o->server != NULL || o->staging)
+			n->items[i].issue = ISSUE_NOW;
+	}
+	r = run_items(n->c, n->items, n->count, o->operands.count == 0, e);
+	if (r == 0 && o->json)
+		r = renew_json(n, e);
+	else if (r == 0 && !o->quiet)
+		renew_say(n);
+	return r;
+}
+
+int cmd_renew(struct context *c, struct err *e)
+{
+	struct renew n = {.c = c};
+	int r;
+
+	r = renew_read(&n, e);
+	if (r == 0)
+		r = renew_move(&n, e);
+	if (r == 0)
+		r = renew_run(&n, e);
+	if (r == 0)
+		r = store_prune(c->store, e);
+	if (r == 0)
+		r = run_exit(c->options, n.items, n.count);
+	certificate_list_free(n.list, n.count);
+	free(n.items);
+	return r;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status — one line for each certificate: what it is, until when, what comes next, what failed.
+ */
+#include "agent/report.h"
+#include "agent/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_line(const struct context *c, const struct report *r, int width)
+{
+	char until[CLOCK_TEXT_SIZE] = "-", next[CLOCK_TEXT_SIZE] = "now";
+	AUTO_FREE char *names = strlist_join(&r->certificate->names, ",");
+
+	if (r->live != NULL)
+		clock_format(r->live->not_after, until);
+	if (r->next.when > 0)
+		clock_format(r->next.when, next);
+	if (r->next.what == SCHEDULE_NOTHING)
+		snprintf(next, sizeof(next), "paused");
+	printf("%-*s  %s%-8s%s  %-20s  %-20s  %s\n", width, r->certificate->name,
+	       report_color(c, r->state), r->state, report_plain(c), until, next, names);
+	if (r->error.code != ERR_NONE)
+		printf("%-*s  %s\n", width, "", r->error.text);
+}
+
+static int width_of(struct certificate *const *list, size_t count)
+{
+	size_t width = strlen("CERTIFICATE");
+
+	for (size_t i = 0; i < count; i++)
+		width = strlen(list[i]->name) > width ? strlen(list[i]->name) : width;
+	return (int)width;
+}
+
+static int status_each(struct context *c, struct certificate *const *list, size_t count,
+		       struct json *all, struct err *e)
+{
+	int width = width_of(list, count);
+
+	if (all == NULL && count > 0)
+		printf("%-*s  %-8s  %-20s  %-20s  %s\n", width, "CERTIFICATE", "STATE",
+		       "VALID UNTIL", "NEXT", "NAMES");
+	for (size_t i = 0; i < count; i++) {
+		AUTO_REPORT struct report *report = NULL;
+		int r = report_read(c, list[i], &report, e);
+
+		if (r != 0)
+			return r;
+		if (all != NULL)
+			json_add(all, report_json(report));
+		else
+			print_line(c, report, width);
+	}
+	if (all == NULL && count == 0)
+		printf("no certificates yet; everleaf obtain -d NAME gets the first one\n");
+	return 0;
+}
+
+int cmd_status(struct context *c, struct err *e)
+{
+	AUTO_JSON struct json *all = c->options->json ? json_new_list() : NULL;
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r;
+
+	if (c->options->operands.count > 0)
+		return usage(e, "status takes no operand; everleaf show NAME tells about one");
+	r = certificate_list(c->store, &list, &count, e);
+	if (r == 0)
+		r = status_each(c, list, count, all, e);
+	if (r == 0 && all != NULL)
+		report_print("certificates", TAKE(all));
+	certificate_list_free(list, count);
+	return r;
+}

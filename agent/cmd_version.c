@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * version, help, keygen — commands that need no store.
+ */
+#include "agent/keygen.h"
+#include "agent/report.h"
+#include "base/http.h"
+
+#include <stdio.h>
+
+#ifndef EVERLEAF_VERSION
+#define EVERLEAF_VERSION "0.1.0"
+#endif
+
+int cmd_version(struct context *c, struct err *e)
+{
+	struct json *j;
+
+	(void)e;
+	if (!c->options->json) {
+		printf("everleaf %s (%s)\n", EVERLEAF_VERSION, http_library());
+		return EXIT_DONE;
+	}
+	j = json_new_map();
+	json_put_text(j, "everleaf", EVERLEAF_VERSION);
+	json_put_text(j, "http", http_library());
+	report_print("version", j);
+	return EXIT_DONE;
+}
+
+int cmd_help(struct context *c, struct err *e)
+{
+	const struct strlist *operands = &c->options->operands;
+
+	return commands_print(operands->count > 0 ? operands->items[0] : NULL, e);
+}
+
+int cmd_keygen(struct context *c, struct err *e)
+{
+	(void)e;
+	return keygen_child(c->options->operands.count > 0 ? c->options->operands.items[0] : "");
+}

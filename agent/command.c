@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * command — the table of commands. A new command is one row here and one file cmd_NAME.c.
+ */
+#include "agent/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct command commands[] = {
+	{"obtain", " issue certonly ", cmd_obtain, true, "-d NAME…",
+	 "get a certificate and deploy it"},
+	{"renew", "", cmd_renew, true, "[CERTIFICATE…]", "renew what is due, or what is named"},
+	{"status", " list certificates ", cmd_status, true, "", "one line for each certificate"},
+	{"show", "", cmd_show, true, "CERTIFICATE", "everything about one certificate"},
+	{"history", "", cmd_history, true, "[CERTIFICATE]", "what happened, and why"},
+	{"deploy", "", cmd_deploy, true, "CERTIFICATE", "deploy the present certificate again"},
+	{"export", "", cmd_export, true, "CERTIFICATE --out DIR", "write its files somewhere"},
+	{"reconfigure", "", cmd_reconfigure, true, "CERTIFICATE OPTIONS",
+	 "change how it is got and deployed, without issuing"},
+	{"pause", "", cmd_pause, true, "CERTIFICATE", "do not renew it until it is resumed"},
+	{"resume", "", cmd_resume, true, "CERTIFICATE", "renew it again"},
+	{"delete", " remove ", cmd_delete, true, "CERTIFICATE",
+	 "forget it; deployed files stay where they are"},
+	{"account", "", cmd_account, true, "show", "the accounts at CAs"},
+	{"run", "", cmd_run, true, "", "the daemon, in the foreground"},
+	{"version", "", cmd_version, false, "", "print the version"},
+	{"help", "", cmd_help, false, "[COMMAND]", "print help"},
+	{"keygen", "", cmd_keygen, false, NULL, NULL}, /* our own child: agent/keygen.h */
+};
+
+const struct command *command_find(const char *typed)
+{
+	AUTO_FREE char *word = typed != NULL ? mem_printf(" %s ", typed) : NULL;
+
+	for (size_t i = 0; typed != NULL && i < COUNT_OF(commands); i++)
+		if (str_equal(commands[i].name, typed) || strstr(commands[i].aliases, word) != NULL)
+			return &commands[i];
+	return NULL;
+}
+
+const char *command_name(const char *typed)
+{
+	const struct command *command = command_find(typed);
+
+	return command != NULL ? command->name : NULL;
+}
+
+int commands_print(const char *verb, struct err *e)
+{
+	const struct command *command = command_find(verb);
+
+	if (verb != NULL && (command == NULL || command->summary == NULL))
+		return usage(e, "there is no command \"%s\"; see everleaf help", verb);
+	if (command != NULL) {
+		printf("usage: everleaf %s %s\n\n%s\n\n", command->name, command->operands,
+		       command->summary);
+		options_print(command->name);
+		printf("\n");
+	} else {
+		printf("usage: everleaf COMMAND [OPTIONS]\n\n");
+		for (size_t i = 0; i < COUNT_OF(commands); i++)
+			if (commands[i].summary != NULL)
+				printf("  %-12s  %s\n", commands[i].name, commands[i].summary);
+		printf("\nOptions of every command:\n\n");
+	}
+	options_print("");
+	printf("\nSee everleaf(1), and everleaf help COMMAND.\n");
+	return 0;
+}
+
+char *command_state_dir(const struct options *o)
+{
+	const char *from = o->state != NULL ? o->state : getenv("EVERLEAF_STATE");
+	const char *xdg = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+
+	if (from != NULL && from[0] != '\0')
+		return mem_str(from);
+	if (geteuid() == 0)
+		return mem_str("/var/lib/everleaf");
+	if (xdg != NULL && xdg[0] == '/')
+		return mem_printf("%s/everleaf", xdg);
+	return mem_printf("%s/.local/state/everleaf", home != NULL ? home : "");
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * command — a command is a row in the table (agent/command.c) and one file cmd_NAME.c: it parses,
+ * calls and prints; it decides nothing.
+ */
+#ifndef AGENT_COMMAND_H
+#define AGENT_COMMAND_H
+
+#include "agent/options.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "store/store.h"
+
+/* Exit codes (everleaf(1)). */
+enum exit_code {
+	EXIT_DONE = 0,     /* done, or nothing to do */
+	EXIT_FAILED = 1,   /* failed; what is kept and what comes next was said */
+	EXIT_USAGE = 2,    /* the command line cannot mean anything */
+	EXIT_NOTHING = 3,  /* nothing to do, with --exit-code */
+	EXIT_LATER = 75,   /* nothing is wrong here: try again later */
+};
+
+/* What a command is given. */
+struct context {
+	const struct options *options;
+	const struct clock *clock;
+	struct store *store; /* NULL for commands that need none */
+	bool color;          /* stdout is a terminal that wants colours */
+};
+
+/* Returns an exit code, or a negative enum err_code with e filled, which main prints. */
+typedef int command_fn(struct context *c, struct err *e);
+
+struct command {
+	const char *name;
+	const char *aliases; /* " issue certonly " or "" */
+	command_fn *run;
+	bool needs_store;
+	const char *operands; /* for help */
+	const char *summary;
+};
+
+/* By name or alias; NULL when there is none (or typed is NULL). */
+const struct command *command_find(const char *typed);
+
+/* The command's own name for a name or an alias; NULL when there is none. */
+const char *command_name(const char *typed);
+
+/* Where the state is: --state, EVERLEAF_STATE, or the default for this user. The caller frees. */
+char *command_state_dir(const struct options *o);
+
+command_fn cmd_account, cmd_delete, cmd_deploy, cmd_export, cmd_help, cmd_history, cmd_keygen,
+	cmd_obtain, cmd_pause, cmd_reconfigure, cmd_renew, cmd_resume, cmd_run, cmd_show, cmd_status,
+	cmd_version;
+
+/* For cmd_help: prints the table, or one command; ERR_CONFIG "usage" for an unknown one. */
+int commands_print(const char *verb, struct err *e);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * deployment — the machine that brings a version to one target.
+ *
+ *     DUE → CHECK → INSTALL ⇒ RELOAD → PROVE ⇒ DONE        on failure: ⇒ DUE after a back-off
+ *
+ * 1. At least once: INSTALL and RELOAD may run again after a crash; a reload is journalled (⇒)
+ *    before it starts, so a hook that may have run is known to have.
+ * 2. All of it runs under the target's claim: two certificates or two processes never install to
+ *    or reload one server at once.
+ * 3. Deployments of one version go in their order; a later one waits for the earlier ones.
+ * 4. A newer version ends the older one's deployments (superseded): what is deployed never goes
+ *    back by accident.
+ * 5. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
+ */
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "agent/machines.h"
+#include "agent/work.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROVE_LIMIT_S 15
+#define PROVE_AGAIN_MS 250
+
+static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed;
+
+struct deployment_memory {
+	struct deployment *deployment;
+	struct target *target;
+	struct version *version;
+	struct json *settings;
+	char *directory;   /* of a `files` deployer before this one, or NULL */
+	int64_t wanted;    /* the target's, as this install raised it */
+	int64_t since;     /* of PROVE */
+	bool target_taken;
+};
+
+static struct deployment_memory *memory(const struct step *s)
+{
+	return s->memory;
+}
+
+int64_t deployment_target(const struct step *s)
+{
+	if (s->machine != &machine_deployment || s->memory == NULL || !memory(s)->target_taken)
+		return 0;
+	return memory(s)->target->id;
+}
+
+/* Where an earlier `files` deployer of the same version puts it: hooks are told. */
+static int find_directory(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	struct deployment **list = NULL;
+	size_t count = 0;
+	int r;
+
+	r = deployment_list(engine_store(s->engine), m->version->id, &list, &count, e);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		AUTO_TARGET struct target *t = NULL;
+		AUTO_JSON struct json *settings = NULL;
+
+		if (list[i]->position >= m->deployment->position)
+			break;
+		r = target_load(engine_store(s->engine), list[i]->target_id, &t, e);
+		if (r != 0 || t == NULL || !str_equal(t->deployer, "files"))
+			continue;
+		r = json_parse(t->settings, strlen(t->settings), &settings, e);
+		if (r == 0)
+			mem_set_str(&m->directory, json_get_text(settings, "directory"));
+	}
+	deployment_list_free(list, count);
+	return r;
+}
+
+static int deployment_read(struct step *s, struct err *e)
+{
+	struct store *store = engine_store(s->engine);
+	struct deployment_memory *m = memory(s);
+	int r;
+
+	r = deployment_load(store, s->id, &m->deployment, e);
+	if (r == 0 && m->deployment != NULL)
+		r = target_load(store, m->deployment->target_id, &m->target, e);
+	if (r == 0 && m->deployment != NULL)
+		r = version_load(store, m->deployment->version_id, &m->version, e);
+	if (r == 0 && (m->deployment == NULL || m->target == NULL || m->version == NULL))
+		r = err_set(e, ERR_STORE, "deployment %lld is gone", (long long)s->id);
+	if (r == 0)
+		r = json_parse(m->target->settings, strlen(m->target->settings), &m->settings, e);
+	return r == 0 ? find_directory(s, e) : r;
+}
+
+static int deployment_machine_load(struct step *s, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	int r;
+
+	s->memory = mem_new(sizeof(struct deployment_memory));
+	r = deployment_read(s, e);
+	if (r == 0)
+		r = certificate_load(engine_store(s->engine), memory(s)->deployment->certificate_id,
+				     &c, e);
+	if (r != 0)
+		return r;
+	s->certificate_id = memory(s)->deployment->certificate_id;
+	s->label = mem_str(c != NULL ? c->name : "(removed)");
+	s->standing = &memory(s)->deployment->standing;
+	s->stage = s->saved = &stage_due; /* a reload that was cut off begins with its install */
+	return 0;
+}
+
+static int deployment_machine_save(struct step *s, bool release, struct err *e)
+{
+	struct deployment *d = memory(s)->deployment;
+	int r;
+
+	mem_set_str(&d->stage, s->saved->name);
+	r = deployment_save(engine_store(s->engine), d, release, e);
+	if (r == 0 && release && memory(s)->target_taken)
+		r = claim_release(engine_store(s->engine), CLAIM_TARGET, memory(s)->target->id, e);
+	return r;
+}
+
+static int deployment_machine_failed(struct step *s, const struct err *why, struct err *e)
+{
+	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+
+	step_event(s, "deploy-failed", "%s: %s", memory(s)->target->deployer, why->text);
+	s->saved = &stage_due;
+	return step_parks(s, why, next_at, e);
+}
+
+static void deployment_machine_forget(struct step *s)
+{
+	struct deployment_memory *m = memory(s);
+
+	if (m == NULL)
+		return;
+	deployment_free(m->deployment);
+	target_free(m->target);
+	version_free(m->version);
+	json_free(m->settings);
+	free(m->directory);
+	free(TAKE(s->memory));
+	s->standing = NULL;
+}
+
+const struct machine machine_deployment = {
+	.name = "deployment",
+	.claim = CLAIM_DEPLOYMENT,
+	.load = deployment_machine_load,
+	.save = deployment_machine_save,
+	.failed = deployment_machine_failed,
+	.forget = deployment_machine_forget,
+};
+
+/* What a program printed is kept with the event. */
+static int deployment_trouble(struct step *s, const struct work *w, struct err *e)
+{
+	if (w == NULL || w->error.code == ERR_NONE)
+		return 0;
+	if (w->output != NULL && w->output[0] != '\0')
+		step_event(s, "output", "%s", w->output);
+	*e = w->error;
+	return e->code;
+}
+
+static int deployment_asks(struct step *s, enum deployer_verb verb, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+
+	struct deployer_ask ask = {verb, m->target, m->version, m->directory};
+
+	return work_deployer(s, &ask, e);
+}
+
+/* DUE waits for the target; CHECK asks whether it could be done. */
+static int due_ask(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r;
+
+	if (engine_target_busy(s->engine, s, m->target->id)) {
+		step_waits(s, 50);
+		return 0;
+	}
+	r = claim_take(engine_store(s->engine), CLAIM_TARGET, m->target->id, &m->target_taken, e);
+	if (r != 0)
+		return r;
+	if (!m->target_taken) {
+		step_waits(s, 200);
+		return 0;
+	}
+	s->wrote = true;
+	return deployment_asks(s, DEPLOYER_CHECK, e);
+}
+
+static int due_hear(struct step *s, struct work *w, struct err *e)
+{
+	int r = deployment_trouble(s, w, e);
+
+	return r != 0 ? r : step_goes(s, &stage_install, e);
+}
+
+static int install_ask(struct step *s, struct err *e)
+{
+	return deployment_asks(s, DEPLOYER_INSTALL, e);
+}
+
+static int install_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r;
+
+	r = deployment_trouble(s, w, e);
+	if (r == 0)
+		r = target_raise(engine_store(s->engine), m->target->id, &m->wanted, e);
+	return r != 0 ? r : step_goes(s, &stage_reload, e);
+}
+
+static int reload_ask(struct step *s, struct err *e)
+{
+	return deployment_asks(s, DEPLOYER_RELOAD, e);
+}
+
+static int deployment_ends(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r;
+
+	r = target_reached(engine_store(s->engine), m->target->id, m->wanted, e);
+	if (r != 0)
+		return r;
+	m->deployment->ended_at = step_now(s);
+	s->standing->error = (struct err){0};
+	s->standing->next_at = 0;
+	s->saved = &stage_deployed;
+	step_event(s, "deployed", "%s: certificate %s", m->target->deployer, m->version->serial);
+	step_says(s, "deployed by %s%s", m->target->deployer,
+		  json_get_text(m->settings, "prove") != NULL ? ", and the server was seen to serve it"
+							       : "");
+	return step_ends(s, &stage_deployed, e);
+}
+
+static int reload_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r = deployment_trouble(s, w, e);
+
+	if (r != 0)
+		return r;
+	if (w != NULL && w->output != NULL && w->output[0] != '\0')
+		step_event(s, "output", "%s", w->output);
+	if (json_get_text(m->settings, "prove") == NULL)
+		return deployment_ends(s, e);
+	m->since = step_now(s);
+	return step_goes(s, &stage_prove, e);
+}
+
+/* The first name that can stand in a TLS server_name. */
+static const char *prove_name(const struct version *v)
+{
+	for (size_t i = 0; i < v->names.count; i++)
+		if (v->names.items[i][0] != '*')
+			return v->names.items[i];
+	return NULL;
+}
+
+static int prove_ask(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+
+	return work_probe(s, json_get_text(m->settings, "prove"), prove_name(m->version), e);
+}
+
+static int prove_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	char served[65];
+
+	for (size_t i = 0; i < 32; i++)
+		snprintf(served + 2 * i, 3, "%02x", w->fingerprint[i]);
+	if (w->error.code == ERR_NONE && str_equal(served, m->version->fingerprint))
+		return deployment_ends(s, e);
+	if (step_now(s) - m->since < PROVE_LIMIT_S) {
+		step_waits(s, PROVE_AGAIN_MS);
+		return 0;
+	}
+	if (w->error.code != ERR_NONE)
+		return err_set(e, ERR_CHILD, "%s does not show the new certificate: %s",
+			       json_get_text(m->settings, "prove"), w->error.text);
+	return err_set(e, ERR_CHILD, "%s still serves another certificate after its reload",
+		       json_get_text(m->settings, "prove"));
+}
+
+static const struct stage stage_due = {
+	.name = "due",
+	.ask = due_ask,
+	.hear = due_hear,
+	.durable = true,
+};
+
+static const struct stage stage_install = {
+	.name = "install",
+	.ask = install_ask,
+	.hear = install_hear,
+};
+
+static const struct stage stage_reload = {
+	.name = "reload",
+	.ask = reload_ask,
+	.hear = reload_hear,
+	.durable = true,
+};
+
+static const struct stage stage_prove = {.name = "prove", .ask = prove_ask, .hear = prove_hear};
+
+static const struct stage stage_deployed = {.name = "done", .durable = true};

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine — the turn. Read agent/stage.c first: it has the order's diagram and the invariants.
+ *
+ *     hear what arrived → look for work → ask what is due → ONE commit → submit
+ *
+ * A turn that cannot be committed is a crash (design 4.3): works are dropped, memory is forgotten,
+ * and the rows are loaded again after a pause.
+ */
+#include "agent/engine.h"
+
+#include "agent/engine_internal.h"
+#include "agent/machines.h"
+#include "agent/standalone.h"
+#include "base/fault.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t mono(const struct engine *g)
+{
+	return clock_mono_ms(g->config.clock);
+}
+
+/* --- the queue of what was answered --- */
+
+void engine_heard(struct engine *g, struct work *w)
+{
+	w->queue = NULL;
+	if (g->heard_last != NULL)
+		g->heard_last->queue = w;
+	else
+		g->heard_first = w;
+	g->heard_last = w;
+}
+
+void engine_unheard(struct engine *g, struct work *w)
+{
+	struct work **at = &g->heard_first;
+
+	while (*at != NULL && *at != w)
+		at = &(*at)->queue;
+	if (*at == w)
+		*at = w->queue;
+	g->heard_last = NULL;
+	for (struct work *q = g->heard_first; q != NULL; q = q->queue)
+		g->heard_last = q;
+}
+
+static struct work *heard_next(struct engine *g)
+{
+	struct work *w = g->heard_first;
+
+	g->heard_first = w->queue;
+	if (g->heard_first == NULL)
+		g->heard_last = NULL;
+	return w;
+}
+
+/* --- one step inside a turn --- */
+
+/* The row is somebody else's by now (invariant 1: who has no row any more stops), or the store
+ * itself failed, which spoils the turn. */
+static int step_gave_up(struct step *s, const struct err *why, struct err *e)
+{
+	int64_t target = deployment_target(s);
+
+	if (str_equal(why->type, "lost")) {
+		log_line(LOG_INFO, "%s: %s", s->label, why->text);
+		s->over = true;
+		return target == 0 ? 0
+				   : claim_release(s->engine->config.store, CLAIM_TARGET, target, e);
+	}
+	*e = *why;
+	return why->code;
+}
+
+/* Runs fn in a savepoint. What it cannot do is undone alone, and the machine says what follows;
+ * only ERR_STORE spoils the whole turn. */
+static int step_try(struct step *s, struct work *w,
+		    int (*fn)(struct step *s, struct work *w, struct err *e), struct err *e)
+{
+	struct store *store = s->engine->config.store;
+	struct err why = {0};
+	struct err worse = {0};
+	int r;
+
+	r = store_step_begin(store, e);
+	if (r != 0)
+		return r;
+	r = fn(s, w, &why);
+	if (r == 0)
+		return store_step_keep(store, e);
+	store_step_undo(store);
+	if (r == ERR_STORE || r == ERR_BUG || str_equal(why.type, "lost"))
+		return step_gave_up(s, &why, e);
+	r = store_step_begin(store, e);
+	if (r != 0)
+		return r;
+	r = s->machine->failed(s, &why, &worse);
+	if (r == 0)
+		return store_step_keep(store, e);
+	store_step_undo(store);
+	return step_gave_up(s, &worse, e);
+}
+
+static int step_hear(struct step *s, struct work *w, struct err *e)
+{
+	return s->stage->hear(s, w, e);
+}
+
+static int step_ask(struct step *s, struct work *w, struct err *e)
+{
+	const struct stage *stage = s->stage;
+	int r;
+
+	(void)w;
+	works_drop(s);
+	s->waits = false;
+	r = stage->ask(s, e);
+	if (r != 0 || s->over || s->waits || s->stage != stage)
+		return r; /* it failed, ended, waits, or went on */
+	if (s->works == NULL)
+		return s->stage->hear(s, NULL, e);
+	s->due_ms = STEP_NEVER;
+	return 0;
+}
+
+/* --- the turn --- */
+
+static int turn_hear(struct engine *g, struct err *e)
+{
+	int r = 0;
+
+	for (int n = 0; r == 0 && n < ENGINE_MAX_HEARD && g->heard_first != NULL; n++) {
+		struct work *w = heard_next(g);
+		struct step *s = w->step;
+
+		w->heard = true;
+		s->unheard--;
+		r = step_try(s, w, step_hear, e);
+	}
+	return r;
+}
+
+static bool is_due(const struct engine *g, const struct step *s)
+{
+	return !s->over && s->due_ms <= mono(g);
+}
+
+/* Asks what is due; a stage that goes on at once is asked again in the same turn. */
+static int turn_ask(struct engine *g, struct err *e)
+{
+	for (size_t i = 0; i < g->step_count; i++) {
+		struct step *s = g->steps[i];
+
+		for (int n = 0; is_due(g, s) && n < 16; n++) {
+			int r = step_try(s, NULL, step_ask, e);
+
+			if (r != 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static bool turn_wanted(const struct engine *g)
+{
+	if (g->heard_first != NULL || g->look_ms <= mono(g))
+		return true;
+	for (size_t i = 0; i < g->step_count; i++)
+		if (is_due(g, g->steps[i]))
+			return true;
+	return false;
+}
+
+static int turn_run(struct engine *g, struct err *e)
+{
+	int r;
+
+	r = store_turn_begin(g->config.store, e);
+	if (r != 0)
+		return r;
+	r = turn_hear(g, e);
+	if (r == 0 && g->look_ms <= mono(g))
+		r = engine_look(g, e);
+	if (r == 0)
+		r = turn_ask(g, e);
+	if (r == 0)
+		r = engine_save_directories(g, e);
+	if (r != 0) {
+		store_turn_undo(g->config.store);
+		return r;
+	}
+	FAULT("turn.commit");
+	r = store_turn_commit(g->config.store, e);
+	FAULT("turn.committed");
+	return r;
+}
+
+/* After the commit: counts it, drops what is over, and starts what was asked for. */
+static void turn_submit(struct engine *g)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->step_count; i++) {
+		struct step *s = g->steps[i];
+
+		s->commits += s->wrote;
+		s->wrote = false;
+		works_free(s);
+		if (!s->over) {
+			g->steps[kept++] = s;
+			continue;
+		}
+		log_line(LOG_DEBUG, "%s %lld: %lld durable commits", s->machine->name,
+			 (long long)s->id, (long long)s->commits);
+		engine_note_end(g, s);
+		step_free(s);
+	}
+	g->step_count = kept;
+	for (size_t i = 0; i < g->step_count; i++)
+		for (struct work *w = g->steps[i]->works; w != NULL; w = w->next)
+			if (!w->started) {
+				w->started = true;
+				w->start(w);
+			}
+}
+
+static void engine_forget(struct engine *g)
+{
+	for (size_t i = 0; i < g->step_count; i++)
+		step_free(g->steps[i]);
+	g->step_count = 0;
+	g->look_ms = 0;
+}
+
+/* Design 4.3: a commit that fails is a crash. */
+static int turn_crashed(struct engine *g, struct err *e)
+{
+	struct err why = e != NULL ? *e : (struct err){0};
+
+	engine_forget(g);
+	g->crashes++;
+	if (why.code == ERR_BUG || (g->config.by_hand && g->crashes >= ENGINE_MAX_CRASHES))
+		return why.code;
+	log_line(LOG_ERROR, "%s; everything is read again in %d s", why.text, g->crashes);
+	g->resume_ms = mono(g) + 1000 * (int64_t)g->crashes;
+	return 0;
+}
+
+static int64_t engine_next_ms(const struct engine *g)
+{
+	int64_t next = g->look_ms;
+
+	if (g->heard_first != NULL)
+		return 0;
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->due_ms < next)
+			next = g->steps[i]->due_ms;
+	if (next < g->resume_ms)
+		next = g->resume_ms;
+	next -= mono(g);
+	return next > 0 ? next : 0;
+}
+
+int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
+{
+	struct err why = {0};
+	int r = 0;
+
+	if (g->resume_ms <= mono(g) && turn_wanted(g)) {
+		r = turn_run(g, &why);
+		if (r == 0) {
+			g->crashes = 0;
+			turn_submit(g);
+		} else {
+			r = turn_crashed(g, &why);
+		}
+	}
+	if (r != 0) {
+		if (e != NULL)
+			*e = why;
+		return r;
+	}
+	*ret_ms = engine_next_ms(g);
+	return 0;
+}
+
+/* --- the rest --- */
+
+static void engine_fetched(void *arg, const char *token)
+{
+	struct engine *g = arg;
+
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine == &machine_order)
+			order_fetched(g->steps[i], token);
+}
+
+int engine_new(const struct engine_config *config, struct engine **ret_engine, struct err *e)
+{
+	struct engine *g = mem_new(sizeof(*g));
+	struct standalone_config answers = {config->loop, config->store, engine_fetched, g};
+	int r;
+
+	g->config = *config;
+	if (g->config.transport_new == NULL)
+		g->config.transport_new = transport_http_new;
+	r = standalone_new(&answers, &g->standalone, e);
+	if (r != 0) {
+		free(g);
+		return r;
+	}
+	*ret_engine = g;
+	return 0;
+}
+
+void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue)
+{
+	g->scopes = mem_grow(g->scopes, g->scope_count + 1, sizeof(*g->scopes));
+	g->scopes[g->scope_count++] = (struct scope){certificate_id, issue, issue == ISSUE_NEVER};
+	engine_poke(g);
+}
+
+struct scope *engine_scope(const struct engine *g, int64_t certificate_id)
+{
+	for (size_t i = 0; i < g->scope_count; i++)
+		if (g->scopes[i].certificate_id == certificate_id)
+			return &g->scopes[i];
+	return NULL;
+}
+
+void engine_again(struct engine *g, int64_t certificate_id)
+{
+	struct scope *scope = engine_scope(g, certificate_id);
+
+	if (scope != NULL && scope->issue != ISSUE_NEVER)
+		scope->tried = false;
+}
+
+void engine_poke(struct engine *g)
+{
+	g->look_ms = 0;
+	g->looked = false;
+}
+
+bool engine_settled(const struct engine *g)
+{
+	return g->looked && g->step_count == 0 && g->elsewhere == 0 && g->heard_first == NULL &&
+	       g->look_ms > mono(g) && !standalone_needed(g->standalone);
+}
+
+struct step *engine_adopt(struct engine *g, const struct machine *m, int64_t id)
+{
+	struct step *s = step_new(g, m, id);
+
+	g->steps = mem_grow(g->steps, g->step_count + 1, sizeof(struct step *));
+	g->steps[g->step_count++] = s;
+	return s;
+}
+
+struct store *engine_store(const struct engine *g)
+{
+	return g->config.store;
+}
+
+struct loop *engine_loop(const struct engine *g)
+{
+	return g->config.loop;
+}
+
+const struct clock *engine_clock(const struct engine *g)
+{
+	return g->config.clock;
+}
+
+struct standalone *engine_standalone(const struct engine *g)
+{
+	return g->standalone;
+}
+
+void engine_free(struct engine *g)
+{
+	if (g == NULL)
+		return;
+	engine_forget(g);
+	free(g->steps);
+	free(g->scopes);
+	standalone_free(g->standalone);
+	engine_free_cas(g);
+	free(g);
+}

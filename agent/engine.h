@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine — the turn: hear what arrived, ask what is due, ONE commit for all of it, then submit.
+ *
+ * The daemon and every command drive the same engine; a command's is limited to the certificates
+ * it was asked for and stops when they are settled.
+ */
+#ifndef AGENT_ENGINE_H
+#define AGENT_ENGINE_H
+
+#include "acme/session.h"
+#include "agent/step.h"
+#include "base/loop.h"
+#include "store/store.h"
+
+struct standalone;
+
+struct engine_config {
+	struct store *store;       /* borrowed */
+	struct loop *loop;         /* borrowed */
+	const struct clock *clock; /* borrowed */
+	bool by_hand;              /* a command: ignores back-offs (never a Retry-After), tries each
+				    * certificate once, works only on its scope */
+	bool patient;              /* … but back-offs hold */
+	/* How to reach a CA; NULL: transport_http_new. */
+	int (*transport_new)(struct loop *l, const struct transport_config *config,
+			     struct transport **ret_transport, struct err *e);
+};
+
+int engine_new(const struct engine_config *config, struct engine **ret_engine, struct err *e);
+
+enum engine_issue {
+	ISSUE_IF_DUE = 0,
+	ISSUE_NOW,   /* although it is not due */
+	ISSUE_NEVER, /* only finishes what is under way */
+};
+
+/* Adds a certificate to a command's scope. */
+void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue);
+
+/* One turn if something is to be done. *ret_ms: milliseconds until the next one is due (−1:
+ * nothing is). An error has ended the engine: ERR_STORE after several turns in a row failed. */
+int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e);
+
+/* Nothing of the scope is under way here or in another living process. */
+bool engine_settled(const struct engine *g);
+
+/* Looks for work at the next tick instead of within a minute. */
+void engine_poke(struct engine *g);
+
+void engine_free(struct engine *g);
+
+/* For stages and works. All borrowed. */
+struct store *engine_store(const struct engine *g);
+struct loop *engine_loop(const struct engine *g);
+const struct clock *engine_clock(const struct engine *g);
+struct standalone *engine_standalone(const struct engine *g);
+
+/* The session with an account's CA, made when first needed. */
+int engine_session(struct engine *g, const struct account *a, struct session **ret_session,
+		   struct err *e);
+
+/* Puts a new step into the engine, as owned by this process already (an order just inserted). */
+struct step *engine_adopt(struct engine *g, const struct machine *m, int64_t id);
+
+/* Whether another step of this process works on that target (deployments). */
+bool engine_target_busy(const struct engine *g, const struct step *except, int64_t target_id);
+
+/* The order of this certificate was interrupted through no fault of the CA's or the operator's: a
+ * command may try once more. */
+void engine_again(struct engine *g, int64_t certificate_id);
+
+/* For work.c: w was answered. */
+void engine_heard(struct engine *g, struct work *w);
+void engine_unheard(struct engine *g, struct work *w); /* takes it out of the queue again */
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine_internal — the engine's insides, for engine.c, look.c and ca.c only.
+ */
+#ifndef AGENT_ENGINE_INTERNAL_H
+#define AGENT_ENGINE_INTERNAL_H
+
+#include "agent/engine.h"
+#include "agent/work.h"
+
+#define ENGINE_MAX_HEARD    64    /* outcomes of one turn (design 7) */
+#define ENGINE_LOOK_MS      60000 /* the longest time between two looks for ownerless work */
+#define ENGINE_LOOK_SOON_MS 200   /* while waiting for another process */
+#define ENGINE_MAX_CRASHES  5     /* turns in a row that could not be committed */
+
+/* A certificate that a command was asked for. */
+struct scope {
+	int64_t certificate_id;
+	enum engine_issue issue;
+	bool tried; /* an order was born in this run */
+};
+
+/* A CA this process talks to. */
+struct ca {
+	char *server, *ca_bundle, *proxy; /* the latter two may be NULL */
+	struct session *session;
+	char *directory; /* fetched and not yet in the store */
+};
+
+/* A row this process has worked on and let go. */
+struct ended {
+	const struct machine *machine;
+	int64_t id;
+};
+
+struct engine {
+	struct engine_config config;
+	struct step **steps;
+	size_t step_count;
+	struct work *heard_first, *heard_last; /* answered, in order of arrival */
+	struct ca **cas;
+	size_t ca_count;
+	struct scope *scopes;
+	size_t scope_count;
+	struct standalone *standalone;
+	int64_t look_ms;  /* mono: when to look for work */
+	int64_t resume_ms; /* mono: no turn before (a commit failed) */
+	int crashes;
+	struct ended *ended; /* rows that this run has worked on */
+	size_t ended_count;
+	size_t elsewhere; /* rows of the scope that other living processes have */
+	bool looked;      /* since the last change of scope */
+};
+
+/* Finds rows that want work and makes steps of them. Within a turn. */
+int engine_look(struct engine *g, struct err *e);
+
+/* The scope entry of a certificate, NULL: not in scope (a daemon has none and takes all). */
+struct scope *engine_scope(const struct engine *g, int64_t certificate_id);
+
+/* A step is over: a command does not take its row again when it is parked, and what ended may have
+ * made work for others. */
+void engine_note_end(struct engine *g, const struct step *s);
+
+/* Writes directories that were fetched. Within a turn. */
+int engine_save_directories(struct engine *g, struct err *e);
+
+void engine_free_cas(struct engine *g);
+
+struct step *step_new(struct engine *g, const struct machine *m, int64_t id);
+void step_free(struct step *s);
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * listener_http01 — sockets, connections, and the few bytes each is sent.
+ *
+ *     accepted ──► READ ──► WRITE ──► LINGER ──► closed
+ *                   │ bad: 400, unknown: 404 (both by WRITE)
+ *                   └ LISTENER_MS over, or room is needed ──► closed, from any state
+ *
+ * LINGER reads on after our last byte: closing with unread bytes would make the kernel reset the
+ * connection, and the answer could be lost on its way (RFC 9112 9.6).
+ */
+#include "agent/listener_http01.h"
+
+#include "agent/http01_request.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKLOG     128
+#define MAX_HEADER  256
+#define PAUSE_MS    100 /* when the process has no descriptor left */
+#define MAX_SOCKETS 2   /* v4 and v6 */
+
+enum connection_state {
+	CONNECTION_READ = 0,
+	CONNECTION_WRITE,
+	CONNECTION_LINGER,
+	CONNECTION_STATES, /* how many */
+};
+
+struct connection {
+	TAILQ_ENTRY(connection) link;
+	struct listener *listener;
+	enum connection_state state;
+	int fd;
+	struct watch *io;
+	struct watch *deadline;
+	char in[HTTP01_MAX_REQUEST];
+	size_t in_len;
+	char out[MAX_HEADER + LISTENER_MAX_ANSWER];
+	size_t out_len;
+	size_t out_sent;
+	char token[HTTP01_MAX_TOKEN + 1]; /* of an answered GET, else "" */
+};
+
+struct listener {
+	struct loop *loop;
+	int answers_fd;
+	int fds[MAX_SOCKETS]; /* -1: none */
+	struct watch *accepts[MAX_SOCKETS];
+	struct watch *pause;
+	int port;
+	void (*fetched)(void *arg, const char *token);
+	void *arg;
+	TAILQ_HEAD(connections, connection) connections; /* oldest first */
+	size_t count;
+};
+
+static void on_io(void *arg, int fd, unsigned events);
+
+static void connection_free(struct connection *c)
+{
+	struct listener *s = c->listener;
+
+	TAILQ_REMOVE(&s->connections, c, link);
+	s->count--;
+	loop_cancel(s->loop, c->io);
+	loop_cancel(s->loop, c->deadline);
+	close(c->fd);
+	free(c);
+}
+
+static void on_deadline(void *arg)
+{
+	struct connection *c = arg;
+
+	c->deadline = NULL;
+	connection_free(c);
+}
+
+static void wait_for(struct connection *c, unsigned events)
+{
+	loop_cancel(c->listener->loop, c->io);
+	c->io = loop_watch_fd(c->listener->loop, c->fd, events, on_io, c);
+}
+
+/* Reads the answer of a token that the parser has passed. -1: there is none. */
+static ssize_t answer_read(const struct listener *s, const char *token, char *answer)
+{
+	AUTO_FD int fd =
+		openat(s->answers_fd, token, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat info;
+
+	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+	    info.st_size > LISTENER_MAX_ANSWER)
+		return -1;
+	return read(fd, answer, LISTENER_MAX_ANSWER);
+}
+
+static void respond(struct connection *c, const char *status, const char *body, size_t len)
+{
+	int header = snprintf(c->out, MAX_HEADER,
+			      "HTTP/1.1 %s\r\n"
+			      "Content-Type: text/plain\r\n"
+			      "Content-Length: %zu\r\n"
+			      "Connection: close\r\n"
+			      "\r\n",
+			      status, len);
+
+	c->out_len = (size_t)header;
+	memcpy(c->out + c->out_len, body, len);
+	c->out_len += len;
+	c->state = CONNECTION_WRITE;
+}
+
+static void respond_to(struct connection *c, const struct http01_request *request)
+{
+	static const char missing[] = "no such challenge\n";
+	char answer[LISTENER_MAX_ANSWER];
+	ssize_t len =
+		request->token[0] != '\0' ? answer_read(c->listener, request->token, answer) : -1;
+
+	if (len < 0)
+		respond(c, "404 Not Found", missing, sizeof(missing) - 1);
+	else
+		respond(c, "200 OK", answer, (size_t)len);
+	if (request->head)
+		c->out_len -= len < 0 ? sizeof(missing) - 1 : (size_t)len;
+	else if (len >= 0)
+		memcpy(c->token, request->token, sizeof(c->token));
+}
+
+/* The last byte is with the kernel. fetched() may free the listener, so it is called last. */
+static void connection_linger(struct connection *c)
+{
+	struct listener *s = c->listener;
+	char token[HTTP01_MAX_TOKEN + 1];
+
+	memcpy(token, c->token, sizeof(token));
+	c->state = CONNECTION_LINGER;
+	if (shutdown(c->fd, SHUT_WR) == 0)
+		wait_for(c, LOOP_READ);
+	else
+		connection_free(c); /* the client is gone */
+	if (token[0] != '\0' && s->fetched != NULL)
+		s->fetched(s->arg, token);
+}
+
+static void connection_write(struct connection *c)
+{
+	ssize_t sent = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, MSG_NOSIGNAL);
+
+	if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+		wait_for(c, LOOP_WRITE);
+		return;
+	}
+	if (sent < 0) {
+		connection_free(c);
+		return;
+	}
+	c->out_sent += (size_t)sent;
+	if (c->out_sent < c->out_len)
+		wait_for(c, LOOP_WRITE);
+	else
+		connection_linger(c);
+}
+
+static void connection_judge(struct connection *c)
+{
+	static const char bad[] = "bad request\n";
+	struct http01_request request = {0};
+
+	switch (http01_request_parse(c->in, c->in_len, &request)) {
+	case HTTP01_INCOMPLETE:
+		return;
+	case HTTP01_COMPLETE:
+		respond_to(c, &request);
+		break;
+	case HTTP01_BAD:
+		respond(c, "400 Bad Request", bad, sizeof(bad) - 1);
+		break;
+	}
+	connection_write(c);
+}
+
+/* The parser never calls a full buffer incomplete, so there is always room to read into. */
+static void connection_read(struct connection *c)
+{
+	ssize_t got = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		connection_free(c);
+		return;
+	}
+	c->in_len += (size_t)got;
+	connection_judge(c);
+}
+
+static void connection_drain(struct connection *c)
+{
+	ssize_t got = recv(c->fd, c->in, sizeof(c->in), 0);
+
+	if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+		connection_free(c);
+}
+
+static void on_io(void *arg, int fd, unsigned events)
+{
+	struct connection *c = arg;
+
+	(void)fd;
+	(void)events;
+	if (c->state == CONNECTION_READ)
+		connection_read(c);
+	else if (c->state == CONNECTION_WRITE)
+		connection_write(c);
+	else
+		connection_drain(c);
+}
+
+/* Who has its answer already first, then who never got a whole request out, then anybody. */
+static struct connection *whom_to_close(const struct listener *s)
+{
+	static const enum connection_state order[] = {CONNECTION_LINGER, CONNECTION_READ};
+	struct connection *c = NULL;
+
+	for (size_t i = 0; i < COUNT_OF(order); i++)
+		TAILQ_FOREACH(c, &s->connections, link)
+	if (c->state == order[i])
+		return c;
+	return TAILQ_FIRST(&s->connections);
+}
+
+static void connection_new(struct listener *s, int fd)
+{
+	struct connection *c = NULL;
+
+	if (s->count == LISTENER_MAX_CONNECTIONS)
+		connection_free(whom_to_close(s));
+	c = mem_new(sizeof(*c));
+	c->listener = s;
+	c->fd = fd;
+	TAILQ_INSERT_TAIL(&s->connections, c, link);
+	s->count++;
+	c->deadline = loop_watch_timer(s->loop, LISTENER_MS, on_deadline, c);
+	wait_for(c, LOOP_READ);
+}
+
+static void on_accept(void *arg, int fd, unsigned events);
+
+static void accepts_begin(struct listener *s)
+{
+	for (size_t i = 0; i < MAX_SOCKETS; i++)
+		if (s->fds[i] >= 0)
+			s->accepts[i] = loop_watch_fd(s->loop, s->fds[i], LOOP_READ, on_accept, s);
+}
+
+static void on_pause_over(void *arg)
+{
+	struct listener *s = arg;
+
+	s->pause = NULL;
+	accepts_begin(s);
+}
+
+/* Without a descriptor to accept with, the socket would stay ready and the loop would spin. */
+static void accepts_pause(struct listener *s)
+{
+	for (size_t i = 0; i < MAX_SOCKETS; i++)
+		loop_cancel(s->loop, TAKE(s->accepts[i]));
+	s->pause = loop_watch_timer(s->loop, PAUSE_MS, on_pause_over, s);
+}
+
+/* Few at a time: in a flood every new connection costs an old one its place, and those that have
+ * sent their request by now shall be heard before that. */
+static void on_accept(void *arg, int fd, unsigned events)
+{
+	struct listener *s = arg;
+
+	(void)events;
+	for (int i = 0; i < LISTENER_MAX_CONNECTIONS / 4; i++) {
+		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (peer >= 0) {
+			connection_new(s, peer);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			accepts_pause(s);
+		return; /* EAGAIN, or a client that left before we looked */
+	}
+}
+
+/* A numeric address and its port as the kernel wants them. */
+struct place {
+	struct sockaddr_storage address;
+	socklen_t len;
+};
+
+static bool place_parse(const char *text, int port, struct place *ret)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+
+	*ret = (struct place){0};
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+		ret->len = sizeof(v4);
+		memcpy(&ret->address, &v4, sizeof(v4));
+	} else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+		ret->len = sizeof(v6);
+		memcpy(&ret->address, &v6, sizeof(v6));
+	}
+	return ret->len > 0;
+}
+
+static int bind_failed(const char *address, int port, struct err *e)
+{
+	switch (errno) {
+	case EADDRINUSE:
+		return err_set(e, ERR_BUSY, "another program listens on port %d", port);
+	case EACCES:
+		return err_set(e, ERR_CONFIG,
+			       "listening on port %d needs root or CAP_NET_BIND_SERVICE; or name "
+			       "another port with --http-port and have port 80 forwarded to it",
+			       port);
+	case EADDRNOTAVAIL:
+		return err_set(e, ERR_CONFIG, "%s is no address of this machine", address);
+	default:
+		return err_sys(e, ERR_SYS, "listening on %s port %d", address, port);
+	}
+}
+
+/* What the system says of an IPv6 address where there is no IPv6. */
+static bool is_missing_family(void)
+{
+	return errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT || errno == EADDRNOTAVAIL;
+}
+
+/* SO_REUSEADDR lets us follow our predecessor at once; SO_REUSEPORT would let a stranger share the
+ * port with us unnoticed. Where the family is optional and missing, *ret_fd stays -1. */
+static int socket_open(const char *address, int port, bool optional, int *ret_fd, struct err *e)
+{
+	struct place place;
+	AUTO_FD int fd = -1;
+	const int on = 1;
+
+	if (!place_parse(address, port, &place))
+		return err_set(e, ERR_CONFIG, "%s is no IPv4 or IPv6 address", address);
+	fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return optional && is_missing_family()
+			       ? 0
+			       : err_sys(e, ERR_SYS, "a socket for port %d", port);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    (place.address.ss_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0))
+		return err_sys(e, ERR_SYS, "setting up port %d", port);
+	if (bind(fd, (struct sockaddr *)&place.address, place.len) != 0 || listen(fd, BACKLOG) != 0)
+		return optional && is_missing_family() ? 0 : bind_failed(address, port, e);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int port_of(int fd)
+{
+	struct sockaddr_storage name = {0};
+	socklen_t len = sizeof(name);
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	getsockname(fd, (struct sockaddr *)&name, &len);
+	memcpy(&v4, &name, sizeof(v4));
+	memcpy(&v6, &name, sizeof(v6));
+	return ntohs(name.ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
+}
+
+/* A port the system chose for IPv4 is IPv6's too. */
+static int sockets_open(struct listener *s, const struct listener_config *config, struct err *e)
+{
+	bool any = config->address == NULL;
+	int r;
+
+	r = socket_open(any ? "0.0.0.0" : config->address, config->port, false, &s->fds[0], e);
+	if (r != 0)
+		return r;
+	s->port = port_of(s->fds[0]);
+	return any ? socket_open("::", s->port, true, &s->fds[1], e) : 0;
+}
+
+int listener_open(struct loop *l, const struct listener_config *config,
+		  struct listener **ret_listener, struct err *e)
+{
+	struct listener *s = mem_new(sizeof(*s));
+	int r;
+
+	s->loop = l;
+	s->fetched = config->fetched;
+	s->arg = config->arg;
+	s->fds[0] = -1;
+	s->fds[1] = -1;
+	TAILQ_INIT(&s->connections);
+	s->answers_fd = open(config->answers_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->answers_fd < 0)
+		r = err_sys(e, ERR_CONFIG, "the directory of answers %s", config->answers_dir);
+	else
+		r = sockets_open(s, config, e);
+	if (r != 0) {
+		listener_free(s);
+		return r;
+	}
+	accepts_begin(s);
+	*ret_listener = s;
+	return 0;
+}
+
+int listener_port(const struct listener *s)
+{
+	return s->port;
+}
+
+size_t listener_count(const struct listener *s)
+{
+	return s->count;
+}
+
+void listener_free(struct listener *s)
+{
+	if (s == NULL)
+		return;
+	while (!TAILQ_EMPTY(&s->connections))
+		connection_free(TAILQ_FIRST(&s->connections));
+	loop_cancel(s->loop, s->pause);
+	for (size_t i = 0; i < MAX_SOCKETS; i++) {
+		loop_cancel(s->loop, s->accepts[i]);
+		if (s->fds[i] >= 0)
+			close(s->fds[i]);
+	}
+	if (s->answers_fd >= 0)
+		close(s->answers_fd);
+	free(s);
+}

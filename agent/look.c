@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * look — finds rows that want work and that nobody alive has, claims them, and makes steps of
+ * them: what a crash or another process left behind, what is due by the schedule, what a command
+ * was asked for. Runs within a turn.
+ */
+#include "agent/engine_internal.h"
+#include "agent/machines.h"
+#include "agent/schedule.h"
+#include "base/log.h"
+#include "store/version.h"
+
+#include <stdlib.h>
+
+#define MAX_CLAIMS 4 /* the fourth claim of a stage without progress is a failure (design 4.7) */
+
+struct look {
+	struct engine *g;
+	int64_t now;
+	int64_t next_at;   /* the earliest time at which something is due */
+	int64_t *accounts; /* those that certificates of a command's scope need */
+	size_t account_count;
+};
+
+static struct step *step_of(const struct engine *g, const struct machine *m, int64_t id)
+{
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine == m && g->steps[i]->id == id && !g->steps[i]->over)
+			return g->steps[i];
+	return NULL;
+}
+
+bool engine_target_busy(const struct engine *g, const struct step *except, int64_t target_id)
+{
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i] != except && !g->steps[i]->over &&
+		    deployment_target(g->steps[i]) == target_id)
+			return true;
+	return false;
+}
+
+void engine_note_end(struct engine *g, const struct step *s)
+{
+	engine_poke(g);
+	if (!g->config.by_hand)
+		return;
+	g->ended = mem_grow(g->ended, g->ended_count + 1, sizeof(*g->ended));
+	g->ended[g->ended_count++] = (struct ended){s->machine, s->id};
+}
+
+static bool ended_here(const struct engine *g, const struct machine *m, int64_t id)
+{
+	for (size_t i = 0; i < g->ended_count; i++)
+		if (g->ended[i].machine == m && g->ended[i].id == id)
+			return true;
+	return false;
+}
+
+static void look_later(struct look *l, int64_t when)
+{
+	if (when < l->next_at)
+		l->next_at = when;
+}
+
+/* Claims a row and reads it. What could not be read or was tried too often is the machine's to
+ * say. */
+static int look_claim(struct look *l, const struct machine *m, int64_t id, struct err *e)
+{
+	struct err why = {0};
+	struct step *s;
+	bool taken = false;
+	int r;
+
+	r = claim_take(l->g->config.store, m->claim, id, &taken, e);
+	if (r != 0)
+		return r;
+	if (!taken) {
+		l->g->elsewhere++;
+		return 0;
+	}
+	s = engine_adopt(l->g, m, id);
+	s->wrote = true;
+	r = m->load(s, &why);
+	if (r == 0 && !s->over && s->standing->attempts >= MAX_CLAIMS)
+		r = err_set(&why, ERR_NET, "everleaf ended %d times while it was at \"%s\"",
+			    MAX_CLAIMS - 1, s->stage->name);
+	if (r == 0)
+		return 0;
+	if (r == ERR_STORE || s->standing == NULL) {
+		if (e != NULL)
+			*e = why;
+		return r;
+	}
+	return m->failed(s, &why, e);
+}
+
+/* A command goes over a back-off, once in a run, but not over a time the CA asked for. */
+static bool look_hurries(struct look *l, const struct machine *m, const struct open_row *row)
+{
+	struct step s = {.engine = l->g, .machine = m, .id = row->id};
+	bool hurries = false;
+
+	if (!l->g->config.by_hand || l->g->config.patient || ended_here(l->g, m, row->id))
+		return false;
+	if (m->load(&s, NULL) == 0 && s.standing != NULL)
+		hurries = s.standing->error.code != ERR_BUSY || s.standing->error.retry_at <= l->now;
+	m->forget(&s);
+	free(s.label);
+	return hurries;
+}
+
+static int look_row(struct look *l, const struct machine *m, const struct open_row *row,
+		    struct err *e)
+{
+	if (step_of(l->g, m, row->id) != NULL)
+		return 0;
+	if (row->taken && !row->mine) {
+		l->g->elsewhere++;
+		return 0;
+	}
+	/* more than a day ahead was written by a wrong clock (design 4.6) */
+	if (row->next_at > l->now && row->next_at <= l->now + 86400 + 86400 / 4 &&
+	    !look_hurries(l, m, row)) {
+		look_later(l, row->next_at);
+		return 0;
+	}
+	return look_claim(l, m, row->id, e);
+}
+
+/* A command works on what it was asked for and leaves the rest alone. */
+static bool look_concerns(const struct look *l, const struct open_row *row)
+{
+	if (!l->g->config.by_hand)
+		return true;
+	if (row->certificate_id != 0)
+		return engine_scope(l->g, row->certificate_id) != NULL;
+	for (size_t i = 0; i < l->account_count; i++)
+		if (l->accounts[i] == row->id)
+			return true;
+	return false;
+}
+
+static int look_rows(struct look *l, const struct machine *m, const struct open_rows *rows,
+		     struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < rows->count; i++)
+		if (look_concerns(l, &rows->rows[i]))
+			r = look_row(l, m, &rows->rows[i], e);
+	return r;
+}
+
+static bool has_order(const struct open_rows *orders, int64_t certificate_id)
+{
+	for (size_t i = 0; i < orders->count; i++)
+		if (orders->rows[i].certificate_id == certificate_id)
+			return true;
+	return false;
+}
+
+static int look_schedule(struct look *l, const struct certificate *c, struct schedule *ret,
+			 struct err *e)
+{
+	AUTO_VERSION struct version *live = NULL;
+	struct renewal renewal = {0};
+	struct schedule_input in = {c, NULL, &renewal, store_seed(l->g->config.store), l->now};
+	int r;
+
+	r = renewal_load(l->g->config.store, c->id, &renewal, e);
+	if (r == 0 && c->live_version_id != 0)
+		r = version_load(l->g->config.store, c->live_version_id, &live, e);
+	if (r != 0)
+		return r;
+	in.live = live;
+	*ret = schedule(&in);
+	return 0;
+}
+
+/* A certificate that is due, or that the operator wants now, becomes an order. */
+static int look_certificate(struct look *l, const struct certificate *c, struct err *e)
+{
+	struct scope *scope = engine_scope(l->g, c->id);
+	struct schedule s = {0};
+	struct step *step;
+	int r;
+
+	r = look_schedule(l, c, &s, e);
+	if (r != 0 || s.what == SCHEDULE_NOTHING || step_of(l->g, &machine_renewal, c->id) != NULL)
+		return r;
+	if (scope != NULL) {
+		int64_t when = l->g->config.patient ? s.when : s.due;
+
+		if (scope->tried || (scope->issue != ISSUE_NOW && when > l->now))
+			return 0;
+		scope->tried = true;
+	} else if (s.when > l->now) {
+		look_later(l, s.when);
+		return 0;
+	}
+	step = engine_adopt(l->g, &machine_renewal, c->id);
+	return machine_renewal.load(step, e);
+}
+
+static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)
+{
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r;
+
+	r = certificate_list(l->g->config.store, &list, &count, e);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (l->g->config.by_hand && engine_scope(l->g, list[i]->id) == NULL)
+			continue;
+		l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
+		l->accounts[l->account_count++] = list[i]->account_id;
+		if (!has_order(orders, list[i]->id))
+			r = look_certificate(l, list[i], e);
+	}
+	certificate_list_free(list, count);
+	return r;
+}
+
+/* Accounts are looked at after orders: an order that was just claimed may need one. */
+static int look_all(struct look *l, struct err *e)
+{
+	struct open_rows orders AUTO_OPEN_ROWS = {0};
+	struct open_rows accounts AUTO_OPEN_ROWS = {0};
+	struct open_rows deployments AUTO_OPEN_ROWS = {0};
+	struct store *store = l->g->config.store;
+	int r;
+
+	r = order_open(store, 0, &orders, e);
+	if (r == 0)
+		r = look_rows(l, &machine_order, &orders, e);
+	if (r == 0)
+		r = look_certificates(l, &orders, e);
+	if (r == 0)
+		r = account_open(store, &accounts, e);
+	if (r == 0)
+		r = look_rows(l, &machine_account, &accounts, e);
+	if (r == 0)
+		r = deployment_open(store, 0, &deployments, e);
+	if (r == 0)
+		r = look_rows(l, &machine_deployment, &deployments, e);
+	return r;
+}
+
+int engine_look(struct engine *g, struct err *e)
+{
+	struct look l = {.g = g, .now = clock_now(g->config.clock), .next_at = INT64_MAX};
+	int64_t ms = ENGINE_LOOK_MS;
+	int r;
+
+	g->elsewhere = 0;
+	r = look_all(&l, e);
+	free(l.accounts);
+	if (r != 0)
+		return r;
+	if (l.next_at < l.now + ms / 1000)
+		ms = (l.next_at - l.now) * 1000;
+	if (g->elsewhere > 0 || ms < ENGINE_LOOK_SOON_MS)
+		ms = ENGINE_LOOK_SOON_MS;
+	g->look_ms = clock_mono_ms(g->config.clock) + ms;
+	g->looked = true;
+	return 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main — the way from argv to a command and back to an exit code.
+ */
+#include "agent/command.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Colours only on a terminal that is not told otherwise. */
+static int color_wanted(const struct options *o, bool *ret_color, struct err *e)
+{
+	const char *no = getenv("NO_COLOR");
+
+	if (o->color == NULL || str_equal(o->color, "auto"))
+		*ret_color = isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0');
+	else if (str_equal(o->color, "always") || str_equal(o->color, "never"))
+		*ret_color = str_equal(o->color, "always");
+	else
+		return usage(e, "--color is auto, always or never, not \"%s\"", o->color);
+	return 0;
+}
+
+static void log_level_set(const struct options *o)
+{
+	if (o->quiet)
+		log_level = LOG_ERROR;
+	else if (o->verbose > 0)
+		log_level = o->verbose > 1 ? LOG_DEBUG : LOG_INFO;
+}
+
+static int command_run(const struct command *command, struct context *c, struct err *e)
+{
+	AUTO_FREE char *dir = NULL;
+	int r;
+
+	if (!command->needs_store)
+		return command->run(c, e);
+	dir = command_state_dir(c->options);
+	r = store_open(dir, c->clock, &c->store, e);
+	if (r != 0)
+		return r;
+	r = command->run(c, e);
+	store_free(c->store);
+	return r;
+}
+
+static int everleaf(int argc, char **argv, struct options *o, struct err *e)
+{
+	struct context c = {.options = o, .clock = clock_system()};
+	const struct command *command;
+	int r;
+
+	r = options_parse(argc, argv, o, e);
+	if (r == 0)
+		r = color_wanted(o, &c.color, e);
+	if (r != 0)
+		return r;
+	log_level_set(o);
+	if (o->version)
+		return cmd_version(&c, e);
+	if (o->help || o->verb == NULL)
+		return commands_print(o->verb, e) != 0 ? ERR_CONFIG
+						       : (o->help ? EXIT_DONE : EXIT_USAGE);
+	command = command_find(o->verb);
+	if (command == NULL)
+		return usage(e, "there is no command \"%s\"; see everleaf help", o->verb);
+	return command_run(command, &c, e);
+}
+
+/* Standard descriptors that are closed would be taken by the store's files. */
+static void descriptors_fill(void)
+{
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) != 0 && fopen("/dev/null", "r+") == NULL)
+			abort();
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+	struct err e = {0};
+	int r;
+
+	descriptors_fill();
+	umask(077);
+	r = everleaf(argc, argv, &options, &e);
+	options_clear(&options);
+	if (fflush(stdout) != 0 && r == 0)
+		r = err_sys(&e, ERR_SYS, "the output could not be written");
+	if (r >= 0)
+		return r;
+	if (e.text[0] != '\0')
+		log_line(LOG_ERROR, "%s", e.text);
+	if (str_equal(e.type, "usage"))
+		return EXIT_USAGE;
+	return e.code == ERR_BUSY || e.code == ERR_NET ? EXIT_LATER : EXIT_FAILED;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * options — the command line as a value: one table says which option belongs to which command,
+ * what it fills, and what `everleaf help` says of it. Options may stand anywhere.
+ */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include "base/err.h"
+#include "base/strlist.h"
+
+#include <stdbool.h>
+
+/* Strings are borrowed from argv. */
+struct options {
+	const char *verb;         /* NULL: none was given */
+	struct strlist operands;
+	/* of every command */
+	const char *state;
+	const char *color;        /* "auto", "always", "never" */
+	bool json, quiet, exit_code, help, version;
+	int verbose;
+	/* of some */
+	struct strlist domains;
+	struct strlist deploy_hooks;
+	const char *name, *server, *ca_bundle, *proxy, *mail;
+	const char *http_address, *http_port, *webroot, *solver_exec;
+	const char *key_type, *profile;
+	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
+	const char *pre_hook, *post_hook, *out;
+	bool agree_tos, standalone, staging, force, all;
+	bool ignored; /* options that ask for what is so anyway */
+};
+
+/* ERR_CONFIG with type "usage" and what is wrong: an unknown option, one that does not belong to
+ * the verb, a missing argument. The verb itself is not judged. */
+int options_parse(int argc, char **argv, struct options *ret_options, struct err *e);
+
+/* Whether the table has an option of that long name for a verb ("" : of every command). */
+bool options_known(const char *verb, const char *name);
+
+/* Prints the options of a verb for people. */
+void options_print(const char *verb);
+
+void options_clear(struct options *o);
+
+/* Fills e as a mistake on the command line: exit code 2. */
+int usage(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

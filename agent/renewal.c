@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * renewal — the machine that turns a certificate that is due into an order.
+ *
+ *     KEY ⇒ (an order is born at NEW, owned by this process)
+ *
+ * It claims nothing and remembers nothing: two processes may make a key for the same certificate,
+ * and the insert of the order decides the race (invariant 8 of stage.c). A key that no row names is
+ * erased after a day.
+ */
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "agent/machines.h"
+#include "agent/work.h"
+#include "base/log.h"
+#include "store/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CSR_MAX 65536
+
+static const struct stage stage_key;
+
+struct renewal_memory {
+	struct certificate *certificate;
+	struct wish *wish;
+};
+
+static int renewal_machine_load(struct step *s, struct err *e)
+{
+	struct renewal_memory *m = mem_new(sizeof(*m));
+	int r;
+
+	s->memory = m;
+	s->certificate_id = s->id;
+	s->stage = &stage_key;
+	r = certificate_load(engine_store(s->engine), s->id, &m->certificate, e);
+	if (r == 0 && m->certificate == NULL)
+		r = err_set(e, ERR_STORE, "certificate %lld is gone", (long long)s->id);
+	if (r == 0)
+		r = wish_parse(m->certificate->wish, &m->wish, e);
+	if (r == 0)
+		s->label = mem_str(m->certificate->name);
+	return r;
+}
+
+static int renewal_machine_save(struct step *s, bool release, struct err *e)
+{
+	(void)s, (void)release, (void)e;
+	return 0;
+}
+
+static int renewal_machine_failed(struct step *s, const struct err *why, struct err *e)
+{
+	struct renewal renewal = {0};
+	int r;
+
+	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+	s->over = true;
+	r = renewal_load(engine_store(s->engine), s->id, &renewal, e);
+	if (r != 0)
+		return r;
+	renewal.failures++;
+	renewal.error = *why;
+	renewal.error_at = step_now(s);
+	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->id);
+	return renewal_save(engine_store(s->engine), &renewal, e);
+}
+
+static void renewal_machine_forget(struct step *s)
+{
+	struct renewal_memory *m = s->memory;
+
+	if (m == NULL)
+		return;
+	certificate_free(m->certificate);
+	wish_free(m->wish);
+	free(TAKE(s->memory));
+}
+
+const struct machine machine_renewal = {
+	.name = "renewal",
+	.claim = CLAIMABLES,
+	.load = renewal_machine_load,
+	.save = renewal_machine_save,
+	.failed = renewal_machine_failed,
+	.forget = renewal_machine_forget,
+};
+
+static int key_ask(struct step *s, struct err *e)
+{
+	struct renewal_memory *m = s->memory;
+
+	return work_key(s, m->wish->key, e);
+}
+
+static int order_fill(struct step *s, const struct key *key, struct order *o, struct err *e)
+{
+	struct renewal_memory *m = s->memory;
+
+	o->certificate_id = s->id;
+	o->account_id = m->certificate->account_id;
+	o->key_kind = mem_str(key_kind_name(m->wish->key));
+	key_hash(key, o->key_hash);
+	strlist_copy(&o->names, &m->certificate->names);
+	o->wish = mem_str(m->certificate->wish);
+	o->stage = mem_str("new");
+	o->created_at = step_now(s);
+	return key_csr(key, &o->names, &o->csr, e);
+}
+
+/* Key first, in its own file and commit; then the order that names it (invariant 4). */
+static int order_born(struct step *s, const struct key *key, struct err *e)
+{
+	AUTO_ORDER_ROW struct order *o = mem_new(sizeof(*o));
+	struct step *step;
+	bool inserted = false;
+	int r;
+
+	buf_init(&o->csr, CSR_MAX);
+	r = order_fill(s, key, o, e);
+	if (r == 0)
+		r = keys_put(engine_store(s->engine), key, &o->key_id, e);
+	if (r == 0)
+		r = order_insert(engine_store(s->engine), o, &inserted, e);
+	if (r != 0 || !inserted)
+		return r;
+	step = engine_adopt(s->engine, &machine_order, o->id);
+	step->wrote = true;
+	r = machine_order.load(step, e);
+	step->over = r != 0; /* its row is undone with this step */
+	return r;
+}
+
+static int key_hear(struct step *s, struct work *w, struct err *e)
+{
+	int r;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return err_while(e, "making a key");
+	}
+	r = order_born(s, w->key, e);
+	if (r == 0)
+		s->over = true;
+	return r;
+}
+
+static const struct stage stage_key = {.name = "key", .ask = key_ask, .hear = key_hear};

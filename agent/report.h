@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report — what is told about certificates, for people and as JSON (everleaf(1), "OUTPUT"). JSON
+ * is schema-versioned and holds no value relative to now.
+ */
+#ifndef AGENT_REPORT_H
+#define AGENT_REPORT_H
+
+#include "agent/command.h"
+#include "agent/schedule.h"
+#include "base/json.h"
+#include "store/certificate.h"
+#include "store/version.h"
+
+#define REPORT_SCHEMA 1
+
+/* Everything that is told of one certificate, read at one time. Owns its pointers. */
+struct report {
+	struct certificate *certificate;
+	struct version *live;   /* NULL: none yet */
+	struct renewal renewal;
+	struct schedule next;
+	const char *state;      /* "valid", "due", … ; static */
+	struct err error;       /* of the renewal, an order or a deployment; code ERR_NONE: none */
+	int64_t error_at;
+};
+
+int report_read(struct context *c, const struct certificate *certificate,
+		struct report **ret_report, struct err *e);
+
+/* {"name":…,"names":…,"state":…} as in `status`. The caller's. */
+struct json *report_json(const struct report *r);
+
+/* Prints {"schema":1,"certificate":{…}} or a page for people: `show`, and what `obtain` ends in. */
+int report_show(struct context *c, const struct certificate *certificate, struct err *e);
+
+/* {"schema":1, MEMBER: value} on stdout. Takes value. */
+void report_print(const char *member, struct json *value);
+
+/* The colour for a state, and the end of colour; "" without colours. */
+const char *report_color(const struct context *c, const char *state);
+const char *report_plain(const struct context *c);
+
+/* A time as JSON text; null for 0. The caller's. */
+struct json *report_time(int64_t when);
+
+void report_free(struct report *r);
+void auto_report(struct report **r);
+#define AUTO_REPORT AUTO(auto_report)
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * run — see run.h. The loop is the daemon's (cmd_run.c) with a stop.
+ */
+#include "agent/run.h"
+
+#include "agent/loop.h"
+#include "agent/schedule.h"
+#include "base/log.h"
+#include "store/deployment.h"
+#include "store/order.h"
+#include "store/version.h"
+
+#include <stdlib.h>
+
+int run_schedule(struct context *c, const struct certificate *certificate, struct schedule *ret,
+		 struct err *e)
+{
+	AUTO_VERSION struct version *live = NULL;
+	struct renewal renewal = {0};
+	struct schedule_input in = {
+		.certificate = certificate,
+		.renewal = &renewal,
+		.seed = store_seed(c->store),
+		.now = clock_now(c->clock),
+	};
+	int r;
+
+	r = renewal_load(c->store, certificate->id, &renewal, e);
+	if (r == 0 && certificate->live_version_id != 0)
+		r = version_load(c->store, certificate->live_version_id, &live, e);
+	if (r != 0)
+		return r;
+	in.live = live;
+	*ret = schedule(&in);
+	return 0;
+}
+
+int run_find(struct context *c, const char *name, struct certificate **ret_certificate,
+	     struct err *e)
+{
+	int r = certificate_find(c->store, name, ret_certificate, e);
+
+	if (r == 0 && *ret_certificate == NULL)
+		return err_set(e, ERR_CONFIG,
+			       "there is no certificate \"%s\"; everleaf status lists them", name);
+	return r;
+}
+
+int run_operand(struct context *c, const char **ret_operand, struct err *e)
+{
+	if (c->options->operands.count != 1)
+		return usage(e, "everleaf %s wants the name of one certificate",
+			     command_name(c->options->verb));
+	*ret_operand = c->options->operands.items[0];
+	return 0;
+}
+
+static int run_until_settled(struct engine *g, struct loop *l, struct err *e)
+{
+	int64_t ms = 0;
+	int r;
+
+	for (;;) {
+		r = engine_tick(g, &ms, e);
+		if (r != 0)
+			return r;
+		if (engine_settled(g))
+			return 0;
+		if (loop_should_stop(l))
+			return err_set(e, ERR_BUSY, "stopped; the next everleaf goes on from here");
+		r = loop_wait(l, ms);
+		if (r != 0)
+			return err_set(e, ERR_SYS, "the event loop failed");
+	}
+}
+
+/* Whether deployments of a version have not ended. */
+static int deployments_pending(struct context *c, int64_t version_id, bool *ret_pending,
+			       struct err *e)
+{
+	struct deployment **list = NULL;
+	size_t count = 0;
+	bool pending = false;
+	int r;
+
+	r = deployment_list(c->store, version_id, &list, &count, e);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		pending = pending || list[i]->ended_at == 0;
+	deployment_list_free(list, count);
+	if (r == 0)
+		*ret_pending = pending;
+	return r;
+}
+
+static int item_before(struct context *c, struct run_item *item, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	int r;
+
+	r = certificate_load(c->store, item->certificate_id, &certificate, e);
+	if (r != 0 || certificate == NULL)
+		return r;
+	item->live_before = certificate->live_version_id;
+	return deployments_pending(c, item->live_before, &item->pending_before, e);
+}
+
+/* Why there is no new version: the order waits, or it failed; or there was none to be had. */
+static int order_result(struct context *c, const struct certificate *certificate,
+			enum run_result *result, struct err *e)
+{
+	AUTO_ORDER_ROW struct order *o = NULL;
+	struct schedule s = {0};
+	int r;
+
+	r = order_latest(c->store, certificate->id, &o, e);
+	if (r == 0)
+		r = run_schedule(c, certificate, &s, e);
+	if (r != 0)
+		return r;
+	if (o != NULL && o->ended_at == 0)
+		*result = RUN_LATER;
+	else if (s.what != SCHEDULE_NOTHING && s.due <= clock_now(c->clock))
+		*result = RUN_FAILED;
+	return 0;
+}
+
+static int item_result(struct context *c, struct run_item *item, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	bool pending = false;
+	int r;
+
+	item->result = RUN_NOTHING;
+	r = certificate_load(c->store, item->certificate_id, &certificate, e);
+	if (r != 0 || certificate == NULL)
+		return r;
+	if (certificate->live_version_id != item->live_before)
+		item->result = RUN_DONE;
+	else if (item->issue == ISSUE_NOW)
+		item->result = RUN_FAILED; /* unless the order says otherwise */
+	if (item->result != RUN_DONE && item->issue != ISSUE_NEVER)
+		r = order_result(c, certificate, &item->result, e);
+	if (r != 0 || item->result > RUN_DONE)
+		return r;
+	r = deployments_pending(c, certificate->live_version_id, &pending, e);
+	if (pending)
+		item->result = RUN_FAILED;
+	else if (item->pending_before)
+		item->result = RUN_DONE;
+	return r;
+}
+
+int run_items(struct context *c, struct run_item *items, size_t count, bool patient,
+	      struct err *e)
+{
+	struct engine_config config = {
+		.store = c->store,
+		.clock = c->clock,
+		.by_hand = true,
+		.patient = patient,
+	};
+	struct engine *g = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = item_before(c, &items[i], e);
+	if (r == 0)
+		r = loop_event_new(&config.loop, e);
+	if (r == 0)
+		r = engine_new(&config, &g, e);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		engine_add(g, items[i].certificate_id, items[i].issue);
+	if (r == 0)
+		r = run_until_settled(g, config.loop, e);
+	engine_free(g);
+	loop_event_free(config.loop);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = item_result(c, &items[i], e);
+	return r;
+}
+
+int run_exit(const struct options *o, const struct run_item *items, size_t count)
+{
+	enum run_result worst = RUN_NOTHING;
+
+	for (size_t i = 0; i < count; i++)
+		worst = items[i].result > worst ? items[i].result : worst;
+	switch (worst) {
+	case RUN_NOTHING:
+		return o->exit_code ? EXIT_NOTHING : EXIT_DONE;
+	case RUN_DONE:
+		return EXIT_DONE;
+	case RUN_LATER:
+		return EXIT_LATER;
+	default:
+		return EXIT_FAILED;
+	}
+}

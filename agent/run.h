@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * run — what commands that make something happen have in common: an engine of their own, limited
+ * to some certificates, driven until those are settled; and what became of them.
+ */
+#ifndef AGENT_RUN_H
+#define AGENT_RUN_H
+
+#include "agent/command.h"
+#include "agent/engine.h"
+#include "store/certificate.h"
+
+enum run_result {
+	RUN_NOTHING = 0, /* was not due, and is deployed */
+	RUN_DONE,        /* a new version, and all its deployments; or those that were pending */
+	RUN_LATER,       /* waits for a better time; nothing is lost */
+	RUN_FAILED,
+};
+
+/* One certificate a command works on. */
+struct run_item {
+	int64_t certificate_id;
+	enum engine_issue issue;
+	int64_t live_before;  /* filled by run_items: the version that was live, … */
+	bool pending_before;  /* … and whether deployments of it were waiting; */
+	enum run_result result; /* what became of it */
+};
+
+/* Drives the items until they are settled. patient: back-offs hold (a renewal of whatever is due).
+ * An error is the engine's; the items' own failures were logged and are in their results. */
+int run_items(struct context *c, struct run_item *items, size_t count, bool patient,
+	      struct err *e);
+
+/* The exit code for what became of them: the worst one counts. */
+int run_exit(const struct options *o, const struct run_item *items, size_t count);
+
+/* What the schedule says of a certificate now. */
+struct schedule;
+int run_schedule(struct context *c, const struct certificate *certificate, struct schedule *ret,
+		 struct err *e);
+
+/* Finds a certificate by the operand; ERR_CONFIG with a sentence when there is none. */
+int run_find(struct context *c, const char *name, struct certificate **ret_certificate,
+	     struct err *e);
+
+/* The one operand a command wants, or "usage". */
+int run_operand(struct context *c, const char **ret_operand, struct err *e);
+
+#endif

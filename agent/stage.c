@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stage — the order machine: how one attempt gets a certificate, and what survives a crash.
+ *
+ *   NEW ⇒ AUTHORIZE ⇒ PRESENT → SETTLE → ANSWER → VALIDATE → FINALIZE → PROCESS → DOWNLOAD
+ *               │         ⇑                                                              ⇓
+ *               │       REVIEW ← READ (a restart at AUTHORIZE or PRESENT)            WITHDRAW
+ *               └→ FINALIZE when every authorization is valid already                    ⇓
+ *                                     permanent failure anywhere: ⇒ WITHDRAW       DONE or FAILED
+ *
+ * REVIEW is AUTHORIZE again, in memory: the row is further already.
+ * ⇒ is durable before anything more goes out; → lives in memory. So an order has five commits: its
+ * birth (agent/renewal.c), and the four ⇒ of a good run.
+ *
+ * 1. Only step_goes() changes a stage. ask has no effects; hear has only database effects, and
+ *    they begin with the fenced UPDATE of the order's own row.
+ * 2. Nothing goes out before what it rests on is durable: the turn commits, then submits.
+ * 3. A commit that fails is a crash: works are dropped, memory forgotten, rows read again.
+ * 4. The key is durable before the CSR is, the challenge rows before a solver acts and until it
+ *    has taken them back; a version and its deployments are born in one transaction.
+ * 5. After any doubt the CA's order status chooses the stage: pending → REVIEW, ready → FINALIZE
+ *    (the same CSR, always), processing → PROCESS, valid → DOWNLOAD, invalid → REVIEW to learn
+ *    why, gone (404) ⇒ WITHDRAW.
+ * 6. Waiting is step_waits() or the row's next_at, never a sleep.
+ * 7. A claim is charged before anything goes out; the fourth without progress is a failure.
+ * 8. One live order per certificate and key kind; one live order per order URL.
+ */
+#include "agent/stage.h"
+
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "agent/machines.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct stage *const stages[] = {
+	&stage_new,      &stage_read,     &stage_authorize, &stage_review,   &stage_present,
+	&stage_settle,   &stage_answer,   &stage_validate, &stage_finalize,  &stage_process,
+	&stage_download, &stage_withdraw, &stage_done,     &stage_failed,
+};
+
+struct order_memory *order_memory(const struct step *s)
+{
+	return s->memory;
+}
+
+/* The row names only durable stages. */
+static const struct stage *stage_of(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(stages); i++)
+		if (stages[i]->durable && str_equal(stages[i]->name, name))
+			return stages[i];
+	return NULL;
+}
+
+/* Its certificate was deleted: nothing more is asked of the CA, what was published is withdrawn. */
+static int order_removed(struct step *s)
+{
+	if (s->stage == &stage_withdraw)
+		return 0;
+	s->stage = &stage_withdraw;
+	s->standing->error_at = step_now(s);
+	(void)err_set(&s->standing->error, ERR_CONFIG, "the certificate was deleted");
+	return 0;
+}
+
+static int order_machine_load(struct step *s, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	struct order_memory *m = mem_new(sizeof(*m));
+	int r;
+
+	s->memory = m;
+	r = order_load(engine_store(s->engine), s->id, &m->order, e);
+	if (r == 0 && m->order == NULL)
+		r = err_set(e, ERR_STORE, "order %lld is gone", (long long)s->id);
+	if (r == 0)
+		r = certificate_load(engine_store(s->engine), m->order->certificate_id, &c, e);
+	if (r == 0)
+		r = wish_parse(m->order->wish, &m->wish, e);
+	if (r != 0)
+		return r;
+	s->certificate_id = m->order->certificate_id;
+	s->label = mem_str(c != NULL ? c->name : m->order->names.items[0]);
+	s->standing = &m->order->standing;
+	s->stage = stage_of(m->order->stage);
+	if (s->stage == NULL)
+		return err_set(e, ERR_STORE, "order %lld is at the unknown stage \"%s\"",
+			       (long long)s->id, m->order->stage);
+	s->saved = s->stage;
+	m->resumed = s->stage == &stage_present || s->stage == &stage_authorize;
+	if (m->resumed)
+		s->stage = &stage_read;
+	if (c == NULL || c->removed_at != 0)
+		return order_removed(s);
+	return 0;
+}
+
+static int order_machine_save(struct step *s, bool release, struct err *e)
+{
+	struct order *o = order_memory(s)->order;
+
+	if (s->stage->durable)
+		mem_set_str(&o->stage, s->stage->name);
+	return order_save(engine_store(s->engine), o, release, e);
+}
+
+/* What may pass by itself parks the order where it is; anything else ends the attempt. */
+static int order_machine_failed(struct step *s, const struct err *why, struct err *e)
+{
+	struct err first = s->standing->error;
+	int64_t now = step_now(s);
+	int64_t next_at;
+
+	if (str_equal(why->type, "badNonce") || str_equal(why->type, "orderTaken")) {
+		log_line(LOG_INFO, "%s: %s", s->label, why->text);
+		step_rests(s);
+		return 0;
+	}
+	if (why->code != ERR_NET && why->code != ERR_BUSY && s->stage != &stage_withdraw)
+		return order_fails(s, why, e);
+	if (s->stage == &stage_withdraw && s->standing->error.code != ERR_NONE)
+		why = &first; /* what made the attempt fail is what people want to read */
+	next_at = now + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+	if (why->code == ERR_BUSY && why->retry_at > 0)
+		next_at = why->retry_at;
+	return step_parks(s, why, next_at, e);
+}
+
+void order_forget_authorizations(struct order_memory *m)
+{
+	for (size_t i = 0; i < m->authorization_count; i++)
+		acme_authorization_free(m->authorizations[i]);
+	free(TAKE(m->authorizations));
+	m->authorization_count = 0;
+	challenge_list_free(TAKE(m->challenges), m->challenge_count);
+	free(TAKE(m->answered));
+	free(TAKE(m->fetched));
+	m->challenge_count = 0;
+}
+
+static void order_machine_forget(struct step *s)
+{
+	struct order_memory *m = order_memory(s);
+
+	if (m == NULL)
+		return;
+	order_forget_authorizations(m);
+	acme_order_free(m->acme);
+	wish_free(m->wish);
+	order_free(m->order);
+	free(m->thumbprint);
+	free(TAKE(s->memory));
+	s->standing = NULL;
+}
+
+const struct machine machine_order = {
+	.name = "order",
+	.claim = CLAIM_ORDER,
+	.load = order_machine_load,
+	.save = order_machine_save,
+	.failed = order_machine_failed,
+	.forget = order_machine_forget,
+};
+
+/* --- the few ways on --- */
+
+int order_wanted(struct step *s, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	int r;
+
+	r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
+	if (r == 0 && (c == NULL || c->removed_at != 0))
+		r = err_set(e, ERR_CONFIG, "the certificate was deleted while it was being renewed");
+	return r;
+}
+
+int order_asks(struct step *s, size_t index, struct acme_request *request, struct err *e)
+{
+	return work_ca(s, index, order_memory(s)->order->account_id, request, e);
+}
+
+int order_problem(struct step *s, const struct work *w, struct err *e)
+{
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return e->code;
+	}
+	if (w->response == NULL || w->response->problem == NULL)
+		return 0;
+	return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
+}
+
+int order_withdraws(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+
+	m->phase = 0;
+	m->polls = 0;
+	return step_goes(s, &stage_withdraw, e);
+}
+
+int order_fails(struct step *s, const struct err *why, struct err *e)
+{
+	s->standing->error = *why;
+	s->standing->error_at = step_now(s);
+	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+	return order_withdraws(s, e);
+}
+
+static const struct stage *stage_for(enum acme_status status)
+{
+	switch (status) {
+	case ACME_READY:
+		return &stage_finalize;
+	case ACME_PROCESSING:
+		return &stage_process;
+	case ACME_VALID:
+		return &stage_download;
+	default: /* pending; invalid: the authorizations say why */
+		return &stage_review;
+	}
+}
+
+int order_follows(struct step *s, struct acme_order *acme, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	const struct stage *to = stage_for(acme->status);
+
+	if (m->acme != acme)
+		acme_order_free(m->acme);
+	m->acme = acme;
+	m->polls = 0;
+	m->since = step_now(s);
+	if (to == &stage_review)
+		order_forget_authorizations(m);
+	return step_goes(s, to, e);
+}
+
+int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	struct err why = {0};
+
+	if (step_now(s) - m->since > limit) {
+		err_set(&why, ERR_NET, "the CA has not finished \"%s\" within %lld minutes",
+			s->stage->name, (long long)limit / 60);
+		return order_machine_failed(s, &why, e);
+	}
+	step_waits(s, retry_after > 0 ? retry_after * 1000 : retry_poll_ms(m->polls, 0));
+	m->polls++;
+	return 0;
+}
+
+/* --- READ: what does the CA say of an order that somebody else had begun? --- */
+
+static int read_ask(struct step *s, struct err *e)
+{
+	return order_asks(s, 0, request_read(order_memory(s)->order->url), e);
+}
+
+static int read_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct acme_order *acme = NULL;
+	int r;
+
+	if (w->response != NULL && w->response->status == 404) {
+		struct err gone = {0};
+
+		err_set(&gone, ERR_NET, "the CA does not know order %lld any more", (long long)s->id);
+		snprintf(gone.type, sizeof(gone.type), "interrupted");
+		return order_fails(s, &gone, e);
+	}
+	r = order_problem(s, w, e);
+	if (r == 0)
+		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	if (r != 0)
+		return r;
+	return order_follows(s, acme, e);
+}
+
+const struct stage stage_read = {.name = "read", .ask = read_ask, .hear = read_hear};
+
+/* --- the two ends; nobody asks there --- */
+
+const struct stage stage_done = {.name = "done", .durable = true};
+const struct stage stage_failed = {.name = "failed", .durable = true};

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stage — what the stages of the order machine share: the order's memory, and the few ways on.
+ * The diagram and the invariants are at the top of stage.c.
+ */
+#ifndef AGENT_STAGE_H
+#define AGENT_STAGE_H
+
+#include "acme/types.h"
+#include "agent/work.h"
+#include "store/challenge.h"
+
+/* What an order's step remembers between turns; gone with the process, found again by READ. */
+struct order_memory {
+	struct order *order;             /* the row */
+	struct wish *wish;               /* of the row */
+	struct acme_order *acme;         /* as last read; NULL: not read yet */
+	struct acme_authorization **authorizations; /* as AUTHORIZE read them; entries may be NULL */
+	size_t authorization_count;
+	struct challenge **challenges;   /* those to be answered now, as PRESENT stored them */
+	bool *answered;                  /* … which the CA has been told of already */
+	bool *fetched;                   /* … which our listener has served */
+	size_t challenge_count;
+	char *thumbprint;                /* of the account's key (RFC 8555 8.1) */
+	bool resumed;                    /* taken up again from its row */
+	int phase;                       /* of a stage that asks in several rounds */
+	int polls;                       /* of VALIDATE or PROCESS so far */
+	int finalized;                   /* how often FINALIZE was asked by this step */
+	int64_t since;                   /* Unix seconds when that began */
+};
+
+struct order_memory *order_memory(const struct step *s);
+
+/* The CA's answer as an error when it carries a problem (retry_error), else 0. */
+int order_problem(struct step *s, const struct work *w, struct err *e);
+
+/* Keeps the order as just read and goes where its status says (invariant 5). */
+int order_follows(struct step *s, struct acme_order *acme, struct err *e);
+
+/* Takes back what was published, then ends the order. */
+int order_withdraws(struct step *s, struct err *e);
+
+/* The attempt is over: remembers why, and withdraws. */
+int order_fails(struct step *s, const struct err *why, struct err *e);
+
+/* ERR_CONFIG when the certificate was deleted meanwhile: nothing more is asked of the CA. */
+int order_wanted(struct step *s, struct err *e);
+
+/* Sends a request in this order's name. */
+int order_asks(struct step *s, size_t index, struct acme_request *request, struct err *e);
+
+/* Forgets which authorizations and challenges were read. */
+void order_forget_authorizations(struct order_memory *m);
+
+/* Polls again: as the CA says, else by retry_poll_ms; parks the order after limit seconds. */
+int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e);
+
+extern const struct stage stage_new, stage_read, stage_authorize, stage_review, stage_present,
+	stage_settle, stage_answer, stage_validate, stage_finalize, stage_process, stage_download,
+	stage_withdraw, stage_done, stage_failed;
+
+#endif

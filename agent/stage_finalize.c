@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * FINALIZE and PROCESS — hands the CSR to the CA once every authorization is valid, and waits for
+ * the certificate (RFC 8555 7.4).
+ *
+ * May run twice: after a crash nobody knows whether the first POST arrived. So the CSR is always
+ * the one stored with the order, and any doubt is settled by the order's status, never by a second
+ * CSR (invariant 5 of stage.c).
+ */
+#include "agent/stage.h"
+
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "agent/wire.h"
+
+#define FINALIZE_LIMIT   3   /* finalize requests of one step */
+#define PROCESS_LIMIT    600 /* seconds (protocol.md R45), then the order is parked */
+#define PROCESS_FIRST_MS 50  /* after finalize, when the CA asks for no longer wait */
+
+/* No certificate is asked for that could not be stored and installed afterwards. */
+static int finalize_room(const struct step *s, struct err *e)
+{
+	const struct json *deploy = order_memory(s)->wish->deploy;
+
+	for (size_t i = 0; i < json_count(deploy); i++) {
+		const struct json *settings = json_at(deploy, i);
+		const struct deployer_ops *ops = wire_deployer(json_get_text(settings, "name"));
+		int r = 0;
+
+		if (ops != NULL && ops->room != NULL)
+			r = ops->room(settings, e);
+		if (r != 0)
+			return err_while(e, "no certificate is asked for yet");
+	}
+	return 0;
+}
+
+static int finalize_ask(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	int r;
+
+	if (m->acme == NULL)
+		return step_goes(s, &stage_read, e);
+	r = order_wanted(s, e);
+	if (r == 0)
+		r = finalize_room(s, e);
+	if (r == 0 && m->finalized++ >= FINALIZE_LIMIT)
+		r = err_set(e, ERR_NET, "the CA has not taken the CSR in %d tries", FINALIZE_LIMIT);
+	if (r != 0)
+		return r;
+	return order_asks(s, 0,
+			  request_finalize(m->acme->finalize, m->order->csr.data, m->order->csr.len),
+			  e);
+}
+
+static int finalize_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	AUTO_ORDER struct acme_order *acme = NULL;
+	int r;
+
+	/* 403 orderNotReady is how a CA greets our second finalize after a crash: not a failure */
+	if (w->response != NULL && acme_problem_is(w->response->problem, "orderNotReady"))
+		return step_goes(s, &stage_read, e);
+	r = order_problem(s, w, e);
+	if (r == 0)
+		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	if (r != 0)
+		return r;
+	if (acme->status != ACME_PROCESSING)
+		return order_follows(s, TAKE(acme), e);
+	r = order_follows(s, TAKE(acme), e);
+	m->polls = 1;
+	step_waits(s, w->response->retry_after > 0 ? w->response->retry_after * 1000
+						   : PROCESS_FIRST_MS);
+	return r;
+}
+
+static int process_ask(struct step *s, struct err *e)
+{
+	return order_asks(s, 0, request_read(order_memory(s)->order->url), e);
+}
+
+static int process_hear(struct step *s, struct work *w, struct err *e)
+{
+	AUTO_ORDER struct acme_order *acme = NULL;
+	int r;
+
+	r = order_problem(s, w, e);
+	if (r == 0)
+		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	if (r != 0)
+		return r;
+	if (acme->status == ACME_PROCESSING)
+		return order_polls(s, w->response->retry_after, PROCESS_LIMIT, e);
+	return order_follows(s, TAKE(acme), e);
+}
+
+const struct stage stage_finalize = {
+	.name = "finalize",
+	.ask = finalize_ask,
+	.hear = finalize_hear,
+};
+
+const struct stage stage_process = {.name = "process", .ask = process_ask, .hear = process_hear};

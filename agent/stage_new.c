@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * NEW — asks the CA for an order (RFC 8555 7.4). Key, CSR and row were committed at its birth.
+ *
+ * May run twice: when its answer is lost, the CA keeps one order that nobody will use (invariant
+ * 5), or hands the same one out again. The order URL is durable before anything rests on it.
+ */
+#include "agent/stage.h"
+
+#include "acme/identifier.h"
+#include "agent/engine.h"
+
+#include <stdlib.h>
+
+#define ACCOUNT_WAIT_MS 100 /* until the account's own step has gone on */
+
+/* The account has its own machine; an order whose account cannot get ready shares its error. */
+static int new_account_wait(struct step *s, const struct account *a, struct err *e)
+{
+	if (str_equal(a->stage, "dead"))
+		return err_set(e, ERR_CONFIG, "the account at %s is deactivated", a->server);
+	if (a->standing.owner[0] == '\0' && a->standing.error.code != ERR_NONE &&
+	    a->standing.next_at > step_now(s)) {
+		*e = a->standing.error;
+		return e->code;
+	}
+	step_waits(s, ACCOUNT_WAIT_MS);
+	return 0;
+}
+
+static int new_ask(struct step *s, struct err *e)
+{
+	const struct order *o = order_memory(s)->order;
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	const char *profile;
+	int r;
+
+	r = order_wanted(s, e);
+	if (r == 0)
+		r = account_load(engine_store(s->engine), o->account_id, &a, e);
+	if (r == 0 && a == NULL)
+		r = err_set(e, ERR_STORE, "account %lld is gone", (long long)o->account_id);
+	if (r != 0)
+		return r;
+	if (!str_equal(a->stage, "ready"))
+		return new_account_wait(s, a, e);
+	profile = json_get_text(order_memory(s)->wish->root, "profile");
+	return order_asks(s, 0, request_new_order(&o->names, profile, o->replaces), e);
+}
+
+/* RFC 8555 7.4: the identifiers must be those of the request, in any order (protocol.md R41). */
+static int new_check(const struct order *o, const struct acme_order *acme,
+		     const struct acme_response *response, struct err *e)
+{
+	AUTO_FREE char *wanted = identifier_set(&o->names);
+	AUTO_FREE char *got = identifier_set(&acme->identifiers);
+
+	if (!str_equal(wanted, got))
+		return err_set(e, ERR_PROTOCOL, "the CA made an order for \"%s\" instead of \"%s\"",
+			       got, wanted);
+	if (response->location == NULL)
+		return err_set(e, ERR_PROTOCOL, "the CA's new order has no Location");
+	return 0;
+}
+
+static int new_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	AUTO_ORDER struct acme_order *acme = NULL;
+	int r;
+
+	r = order_problem(s, w, e);
+	if (r == 0)
+		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	if (r == 0)
+		r = new_check(m->order, acme, w->response, e);
+	if (r != 0)
+		return r;
+	mem_set_str(&m->order->url, w->response->location);
+	step_says(s, "the CA accepted the order for %zu name%s", m->order->names.count,
+		  m->order->names.count == 1 ? "" : "s");
+	r = step_goes(s, &stage_authorize, e);
+	if (r != 0) {
+		mem_set_str(&m->order->url, NULL); /* another live order has it: wait, ask again */
+		s->stage = &stage_new;
+		return r;
+	}
+	m->acme = TAKE(acme);
+	return 0;
+}
+
+const struct stage stage_new = {.name = "new", .ask = new_ask, .hear = new_hear, .durable = true};

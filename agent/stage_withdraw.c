@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * WITHDRAW — takes back what was published (RFC 8555 8.3), runs the post-hook if the pre-hook may
+ * have run, and closes the order as DONE or FAILED.
+ *
+ * May run twice: taking back what is not there is success. A solver that fails is tried again a
+ * few times and then left alone, with an event: the certificate is issued all the same.
+ */
+#include "agent/stage.h"
+
+#include "acme/retry.h"
+#include "agent/engine.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+#define WITHDRAW_TRIES 3
+
+enum withdraw_phase {
+	WITHDRAW_ANSWERS = 0,
+	WITHDRAW_HOOK,
+	WITHDRAW_END,
+};
+
+static int withdraw_answers(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	struct store *store = engine_store(s->engine);
+	int r;
+
+	order_forget_authorizations(m);
+	r = challenge_list(store, s->id, &m->challenges, &m->challenge_count, e);
+	for (size_t i = 0; r == 0 && i < m->challenge_count; i++) {
+		struct solver_ask ask = {SOLVER_WITHDRAW, m->challenges[i], NULL};
+		bool shared = false;
+
+		if (m->challenges[i]->withdrawn)
+			continue;
+		r = challenge_shared(store, m->challenges[i], &shared, e);
+		if (r == 0 && !shared)
+			r = work_solver(s, i, &ask, e);
+	}
+	return r;
+}
+
+static int withdraw_ask(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+
+	if (m->phase == WITHDRAW_ANSWERS)
+		return withdraw_answers(s, e);
+	if (m->phase == WITHDRAW_HOOK && m->order->hooked && m->wish->post_hook.count > 0) {
+		struct strlist environment AUTO_STRLIST = {0};
+
+		strlist_addf(&environment, "EVERLEAF_CERTIFICATE=%s", s->label);
+		return work_hook(s, &m->wish->post_hook, &environment, e);
+	}
+	return 0; /* heard at once */
+}
+
+/* The attempt failed: the next one comes after a back-off, unless nobody was to blame. */
+static int withdraw_failed(struct step *s, struct err *e)
+{
+	struct renewal renewal = {0};
+	const struct err *why = &s->standing->error;
+	int r;
+
+	if (str_equal(why->type, "interrupted")) {
+		engine_again(s->engine, s->certificate_id);
+		return step_event(s, "interrupted", "%s; a new order takes its place", why->text);
+	}
+	r = renewal_load(engine_store(s->engine), s->certificate_id, &renewal, e);
+	if (r != 0)
+		return r;
+	renewal.failures++;
+	renewal.error = *why;
+	renewal.error_at = step_now(s);
+	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->certificate_id);
+	r = renewal_save(engine_store(s->engine), &renewal, e);
+	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
+}
+
+static int withdraw_end(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	struct order *o = m->order;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < m->challenge_count; i++)
+		r = challenge_withdrawn(engine_store(s->engine), m->challenges[i]->id, e);
+	if (r == 0 && o->version_id == 0)
+		r = withdraw_failed(s, e);
+	if (r != 0)
+		return r;
+	o->ended_at = step_now(s);
+	o->standing.next_at = 0;
+	return step_ends(s, o->version_id != 0 ? &stage_done : &stage_failed, e);
+}
+
+static int withdraw_trouble(struct step *s, const struct work *w)
+{
+	struct order_memory *m = order_memory(s);
+	const char *what = m->phase == WITHDRAW_HOOK ? "the post-hook" : "taking back the answer";
+
+	if (m->phase == WITHDRAW_ANSWERS && ++m->polls < WITHDRAW_TRIES) {
+		log_line(LOG_NOTICE, "%s: %s: %s; it is tried again", s->label, what, w->error.text);
+		step_rests(s);
+		return 1;
+	}
+	log_line(LOG_ERROR, "%s: %s: %s", s->label, what, w->error.text);
+	step_event(s, "left", "%s: %s", what, w->error.text);
+	return 0;
+}
+
+static int withdraw_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+
+	if (w != NULL && w->error.code != ERR_NONE && withdraw_trouble(s, w) != 0)
+		return 0;
+	if (!step_all_heard(s))
+		return 0;
+	if (++m->phase == WITHDRAW_END)
+		return withdraw_end(s, e);
+	step_waits(s, 0);
+	return 0;
+}
+
+const struct stage stage_withdraw = {
+	.name = "withdraw",
+	.ask = withdraw_ask,
+	.hear = withdraw_hear,
+	.durable = true,
+};

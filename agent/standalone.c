@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * standalone — see standalone.h. One listener for one address and port at a time: a second order
+ * with other settings waits until the first is withdrawn.
+ */
+#include "agent/standalone.h"
+
+#include "acme/types.h"
+#include "agent/listener_http01.h"
+#include "agent/port_holder.h"
+#include "base/http.h"
+#include "store/challenge.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READY_TRIES    40 /* of binding, … */
+#define READY_AGAIN_MS 250 /* … this far apart: ten seconds in all */
+#define ANSWER_MAX     1024
+
+struct standalone {
+	struct standalone_config config;
+	char *directory;
+	int dir_fd;
+	struct listener *listener;
+	int port;
+	char *address; /* NULL: all */
+};
+
+/* --- the folder --- */
+
+/* Answers of the dead: nobody will ask for them, and nobody would take them away. */
+static int answers_sweep(struct standalone *st, struct err *e)
+{
+	struct strlist live AUTO_STRLIST = {0};
+	struct dirent *entry;
+	DIR *dir;
+	int r;
+
+	r = challenge_live_tokens(st->config.store, &live, e);
+	if (r != 0)
+		return r;
+	dir = opendir(st->directory);
+	if (dir == NULL)
+		return err_sys(e, ERR_SYS, "%s could not be read", st->directory);
+	while ((entry = readdir(dir)) != NULL)
+		if (acme_token_ok(entry->d_name) && !strlist_has(&live, entry->d_name))
+			(void)unlinkat(st->dir_fd, entry->d_name, 0);
+	closedir(dir);
+	return 0;
+}
+
+static bool answers_left(const struct standalone *st)
+{
+	struct dirent *entry;
+	bool left = false;
+	DIR *dir = opendir(st->directory);
+
+	while (dir != NULL && !left && (entry = readdir(dir)) != NULL)
+		left = acme_token_ok(entry->d_name);
+	if (dir != NULL)
+		closedir(dir);
+	return left;
+}
+
+int standalone_new(const struct standalone_config *config, struct standalone **ret_standalone,
+		   struct err *e)
+{
+	struct standalone *st = mem_new(sizeof(*st));
+	int r = 0;
+
+	st->config = *config;
+	st->directory = mem_printf("%s/answers", store_dir(config->store));
+	st->dir_fd = open(st->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (st->dir_fd < 0)
+		r = err_sys(e, ERR_SYS, "%s could not be opened", st->directory);
+	if (r == 0)
+		r = answers_sweep(st, e);
+	if (r != 0) {
+		standalone_free(st);
+		return r;
+	}
+	*ret_standalone = st;
+	return 0;
+}
+
+bool standalone_listens(const struct standalone *st)
+{
+	return st->listener != NULL;
+}
+
+bool standalone_needed(const struct standalone *st)
+{
+	struct strlist live AUTO_STRLIST = {0};
+	struct err e = {0};
+
+	if (st->listener == NULL || challenge_live_tokens(st->config.store, &live, &e) != 0)
+		return false;
+	for (size_t i = 0; i < live.count; i++)
+		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
+static void standalone_close(struct standalone *st)
+{
+	listener_free(TAKE(st->listener));
+	free(TAKE(st->address));
+}
+
+void standalone_free(struct standalone *st)
+{
+	if (st == NULL)
+		return;
+	standalone_close(st);
+	auto_close(&st->dir_fd);
+	free(st->directory);
+	free(st);
+}
+
+static void standalone_fetched(void *arg, const char *token)
+{
+	struct standalone *st = arg;
+
+	st->config.fetched(st->config.arg, token);
+}
+
+/* --- settings --- */
+
+static int settings_port(const struct json *settings)
+{
+	int64_t port = 80;
+
+	(void)json_number(json_get(settings, "port"), &port);
+	return (int)port;
+}
+
+static bool standalone_handles(const char *type, bool wildcard)
+{
+	return str_equal(type, "http-01") && !wildcard;
+}
+
+static int standalone_check(const struct json *settings, struct err *e)
+{
+	int port = settings_port(settings);
+
+	if (port < 1 || port > 65535)
+		return err_set(e, ERR_CONFIG, "%d is no port", port);
+	return 0;
+}
+
+/* --- the listener --- */
+
+/* ERR_BUSY: the port is somebody else's for now. */
+static int standalone_listen(struct standalone *st, const char *address, int port, struct err *e)
+{
+	struct listener_config config = {
+		.address = address,
+		.port = port,
+		.answers_dir = st->directory,
+		.fetched = standalone_fetched,
+		.arg = st,
+	};
+	int r;
+
+	if (st->listener != NULL) {
+		if (st->port == port && str_equal(st->address, address))
+			return 0;
+		return err_set(e, ERR_BUSY, "another order listens on port %d", st->port);
+	}
+	r = listener_open(st->config.loop, &config, &st->listener, e);
+	if (r != 0)
+		return r;
+	st->port = port;
+	st->address = mem_str(address);
+	return 0;
+}
+
+static struct hook_call *standalone_present(const struct solver_task *task, hook_done *done,
+					    void *arg)
+{
+	struct standalone *st = task->host;
+	struct err e = {0};
+	int r;
+
+	r = answer_write(st->dir_fd, task->token, task->key_authorization, &e);
+	if (r == 0)
+		r = standalone_listen(st, json_get_text(task->settings, "address"),
+				      settings_port(task->settings), &e);
+	if (r == ERR_BUSY)
+		r = 0; /* SETTLE finds out whose it is */
+	return hook_call_answer(task->loop, r != 0 ? &e : NULL, done, arg);
+}
+
+static struct hook_call *standalone_withdraw(const struct solver_task *task, hook_done *done,
+					     void *arg)
+{
+	struct standalone *st = task->host;
+	struct err e = {0};
+	int r = answer_remove(st->dir_fd, task->token, &e);
+
+	if (!answers_left(st))
+		standalone_close(st);
+	return hook_call_answer(task->loop, r != 0 ? &e : NULL, done, arg);
+}
+
+/* --- SETTLE: is our answer to be had at that port? --- */
+
+struct ready {
+	struct hook_call base;
+	struct standalone *st;
+	char *address; /* NULL: all */
+	int port;
+	char *token, *answer;
+	struct http *http;
+	struct http_call *call;
+	struct watch *timer;
+	int tries;
+	hook_done *done;
+	void *arg;
+};
+
+static void ready_free(struct hook_call *c)
+{
+	struct ready *rd = (struct ready *)c;
+
+	if (rd->call != NULL)
+		http_cancel(rd->call);
+	loop_cancel(rd->st->config.loop, rd->timer);
+	http_free(rd->http);
+	free(rd->address);
+	free(rd->token);
+	free(rd->answer);
+	free(rd);
+}
+
+static void ready_answers(struct ready *rd, const struct err *e)
+{
+	hook_done *done = rd->done;
+	void *arg = rd->arg;
+	struct err copy = e != NULL ? *e : (struct err){0};
+
+	ready_free(&rd->base);
+	done(arg, NULL, e != NULL ? &copy : NULL);
+}
+
+static void ready_try(void *arg);
+
+static void ready_taken(struct ready *rd)
+{
+	char holder[128] = "";
+	struct err e = {0};
+
+	(void)listener_port_holder(rd->port, holder, sizeof(holder));
+	err_set(&e, ERR_CONFIG,
+		"port %d is taken%s%s and does not show our answers: stop it, or let it serve them "
+		"with --webroot DIR",
+		rd->port, holder[0] != '\0' ? " by " : "", holder);
+	ready_answers(rd, &e);
+}
+
+static void ready_got(void *arg, struct http_response *response, const struct err *e)
+{
+	struct ready *rd = arg;
+	bool ours = response != NULL && response->status == 200 &&
+		    strncmp(response->body.data, rd->answer, strlen(rd->answer)) == 0;
+
+	(void)e;
+	rd->call = NULL;
+	http_response_free(response);
+	if (ours)
+		ready_answers(rd, NULL);
+	else if (++rd->tries >= READY_TRIES)
+		ready_taken(rd);
+	else
+		rd->timer = loop_watch_timer(rd->st->config.loop, READY_AGAIN_MS, ready_try, rd);
+}
+
+static void ready_ask(struct ready *rd)
+{
+	const char *address = rd->address != NULL ? rd->address : "127.0.0.1";
+	AUTO_FREE char *url = NULL;
+	struct http_request request = {.method = "GET", .max_body = ANSWER_MAX};
+
+	url = mem_printf(strchr(address, ':') != NULL
+				 ? "http://[%s]:%d/.well-known/acme-challenge/%s"
+				 : "http://%s:%d/.well-known/acme-challenge/%s",
+			 address, rd->port, rd->token);
+	request.url = url;
+	rd->call = http_submit(rd->http, &request, ready_got, rd);
+}
+
+/* The port may have become free; if not, its holder may be one of us. */
+static void ready_try(void *arg)
+{
+	struct ready *rd = arg;
+	struct err e = {0};
+	int r;
+
+	rd->timer = NULL;
+	r = standalone_listen(rd->st, rd->address, rd->port, &e);
+	if (r == ERR_BUSY)
+		ready_ask(rd);
+	else
+		ready_answers(rd, r != 0 ? &e : NULL);
+}
+
+static struct hook_call *standalone_ready(const struct solver_task *task, hook_done *done,
+					  void *arg)
+{
+	struct http_policy policy = {.reach = HTTP_LOOPBACK, .connect_ms = 2000, .total_ms = 3000};
+	const char *address = json_get_text(task->settings, "address");
+	int port = settings_port(task->settings);
+	struct standalone *st = task->host;
+	struct ready *rd;
+	struct err e = {0};
+
+	if (standalone_listen(st, address, port, &e) == 0)
+		return hook_call_answer(task->loop, NULL, done, arg);
+	rd = mem_new(sizeof(*rd));
+	rd->base.cancel = ready_free;
+	rd->st = st;
+	rd->address = mem_str(address);
+	rd->port = port;
+	rd->token = mem_str(task->token);
+	rd->answer = mem_str(task->key_authorization);
+	rd->done = done;
+	rd->arg = arg;
+	rd->timer = loop_watch_timer(task->loop, 0, ready_try, rd);
+	if (http_new(task->loop, &policy, &rd->http, &e) != 0) {
+		ready_free(&rd->base);
+		return hook_call_answer(task->loop, &e, done, arg);
+	}
+	return &rd->base;
+}
+
+const struct solver_ops solver_standalone = {
+	.name = "standalone",
+	.handles = standalone_handles,
+	.check = standalone_check,
+	.present = standalone_present,
+	.ready = standalone_ready,
+	.withdraw = standalone_withdraw,
+};

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * standalone — the solver that needs no web server: answers are files in STATE/answers, and a
+ * listener of ours serves that folder and nothing else.
+ *
+ * Every process of one state directory may answer for all of them: when the port is taken, a GET
+ * of our own token tells whether its holder is one of us (or a proxy to us). Who listens goes on
+ * listening until no answer of a living process is left.
+ */
+#ifndef AGENT_STANDALONE_H
+#define AGENT_STANDALONE_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "hooks/solver.h"
+
+#include <stdbool.h>
+
+struct standalone;
+struct store;
+
+/* settings {"name":"standalone","address":TEXT or null,"port":80}. */
+extern const struct solver_ops solver_standalone;
+
+struct standalone_config {
+	struct loop *loop;   /* borrowed */
+	struct store *store; /* borrowed; the listener never sees it */
+	void (*fetched)(void *arg, const char *token); /* told of each token that was served */
+	void *arg;
+};
+
+/* Opens STATE/answers and takes away the answers that no living process's challenge needs. */
+int standalone_new(const struct standalone_config *config, struct standalone **ret_standalone,
+		   struct err *e);
+
+/* This process has the port. */
+bool standalone_listens(const struct standalone *st);
+
+/* It listens, and another living process still has an answer there. */
+bool standalone_needed(const struct standalone *st);
+
+void standalone_free(struct standalone *st);
+
+#endif

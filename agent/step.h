@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * step — one row being worked on, and what its stages may do with it.
+ *
+ * A step is a row of one machine (renewal, account, order, deployment) that this process has
+ * claimed, with what it remembers in memory. Its stage asks (computes works, no effects); the works
+ * go out after the turn's commit; their outcomes are heard in a later turn (database effects only).
+ * Everything here is called from within a turn, in a savepoint of the step's own.
+ */
+#ifndef AGENT_STEP_H
+#define AGENT_STEP_H
+
+#include "agent/wish.h"
+#include "base/key.h"
+#include "store/account.h"
+#include "store/certificate.h"
+#include "store/deployment.h"
+#include "store/order.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+struct step;
+struct work;
+
+/* One stage of a machine. */
+struct stage {
+	const char *name;
+	/* Adds works with work_*(); adding none means: hear at once, with work NULL. May say
+	 * step_waits() instead. */
+	int (*ask)(struct step *s, struct err *e);
+	/* Called for each outcome; step_all_heard() tells when it was the last. An error goes to
+	 * the machine's failed(). */
+	int (*hear)(struct step *s, struct work *w, struct err *e);
+	bool durable; /* its name stands in the row: going here is committed before anything goes
+		       * out */
+};
+
+struct machine {
+	const char *name;
+	enum claimable claim; /* CLAIMABLES: its rows are not claimed (renewal) */
+	/* Reads the row into s and sets s->stage; the row is claimed already. */
+	int (*load)(struct step *s, struct err *e);
+	/* Writes s's row with the stage and standing of s; see account_save. */
+	int (*save)(struct step *s, bool release, struct err *e);
+	/* The stage asked or heard could not go on: writes what becomes of the row. */
+	int (*failed)(struct step *s, const struct err *why, struct err *e);
+	void (*forget)(struct step *s); /* frees what load and the stages remember */
+};
+
+struct step {
+	struct engine *engine;
+	const struct machine *machine;
+	const struct stage *stage;
+	const struct stage *saved; /* the durable one that the row names; load sets it */
+	int64_t id;             /* of the row; the certificate's for a renewal */
+	int64_t certificate_id; /* 0 for accounts */
+	char *label;            /* the certificate's name or the CA's URL, for people */
+	struct standing *standing; /* of the row; NULL for a renewal */
+	int64_t due_ms;         /* mono: when to ask; STEP_NEVER while works are out */
+	bool waits;             /* the stage said step_waits() */
+	struct work *works;     /* out or to be submitted */
+	struct work *spent;     /* dropped, freed after the turn: a hear may still read its own */
+	size_t unheard;         /* how many of them have not been heard */
+	void *memory;           /* the machine's own */
+	int parks;              /* rests in memory in a row (badNonce, another's order) */
+	int64_t commits;        /* turns that changed something of it */
+	bool wrote;             /* in this turn */
+	bool over;              /* to be dropped after this turn */
+};
+
+#define STEP_NEVER INT64_MAX
+
+/* Changes the stage — the only function that does — and logs the arrow. A durable stage is saved
+ * in the row, with attempts and failures reset when the row did not name it yet. Works still out are
+ * cancelled. */
+int step_goes(struct step *s, const struct stage *to, struct err *e);
+
+/* The same stage asks again in ms milliseconds. No failure, nothing durable. */
+void step_waits(struct step *s, int64_t ms);
+
+/* The same stage asks again after 1 s, doubling to 30 s: for what is no failure (design 4.7). */
+void step_rests(struct step *s);
+
+/* A failure: gives the row back until next_at because of why (kept with the row), and forgets the
+ * step. */
+int step_parks(struct step *s, const struct err *why, int64_t next_at, struct err *e);
+
+/* The row has ended: saves it with the stage's name, gives it back and forgets the step. */
+int step_ends(struct step *s, const struct stage *at, struct err *e);
+
+/* Whether the outcome being heard was the last one out. */
+bool step_all_heard(const struct step *s);
+
+/* Adds an event of this step's certificate and order. */
+int step_event(struct step *s, const char *kind, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A progress line for the operator: "LABEL: …". */
+void step_says(const struct step *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+int64_t step_now(const struct step *s);
+
+#endif

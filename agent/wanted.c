@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wanted — see wanted.h.
+ */
+#include "agent/wanted.h"
+
+#include "acme/identifier.h"
+#include "agent/targets.h"
+#include "agent/wish.h"
+#include "agent/words.h"
+#include "store/account.h"
+#include "store/order.h"
+#include "store/version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ENTRY "default" /* the configuration entry of accounts made by commands */
+
+int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)
+{
+	const struct options *o = c->options;
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	int r;
+
+	r = account_find(c->store, server, ENTRY, &a, e);
+	if (r != 0)
+		return r;
+	if (a == NULL) {
+		a = mem_new(sizeof(*a));
+		a->server = mem_str(server);
+		a->entry = mem_str(ENTRY);
+		a->contact = mem_str("");
+		a->stage = mem_str("key");
+		r = account_insert(c->store, a, e);
+	}
+	if (o->mail != NULL)
+		mem_set_str(&a->contact, o->mail);
+	if (o->ca_bundle != NULL) {
+		free(a->ca_bundle);
+		a->ca_bundle = words_path(o->ca_bundle);
+	}
+	if (o->proxy != NULL)
+		mem_set_str(&a->proxy, o->proxy[0] != '\0' ? o->proxy : NULL);
+	a->agreed = a->agreed || o->agree_tos;
+	if (r == 0)
+		r = account_configure(c->store, a, e);
+	if (r == 0)
+		*ret_id = a->id;
+	return r;
+}
+
+/* What the present version is not deployed to yet, because the wish named it only now. */
+int wanted_deployments(struct store *s, const struct certificate *c, struct err *e)
+{
+	AUTO_VERSION struct version *live = NULL;
+	AUTO_WISH struct wish *wish = NULL;
+	int r;
+
+	if (c->live_version_id == 0)
+		return 0;
+	r = version_load(s, c->live_version_id, &live, e);
+	if (r == 0)
+		r = wish_parse(c->wish, &wish, e);
+	return r == 0 ? targets_deploy(s, live, wish->deploy, e) : r;
+}
+
+static bool order_is_of(const struct order *o, const struct certificate *c)
+{
+	AUTO_FREE char *ordered = identifier_set(&o->names);
+	AUTO_FREE char *wanted = identifier_set(&c->names);
+
+	return str_equal(ordered, wanted) && str_equal(o->wish, c->wish) &&
+	       o->account_id == c->account_id;
+}
+
+int wanted_order(struct store *s, const struct certificate *c, struct err *e)
+{
+	AUTO_ORDER_ROW struct order *o = NULL;
+	bool taken = false;
+	int r;
+
+	r = order_latest(s, c->id, &o, e);
+	if (r != 0 || o == NULL || o->ended_at != 0 || order_is_of(o, c))
+		return r;
+	if (o->standing.owner[0] != '\0' && owner_alive(s, o->standing.owner))
+		return 0; /* its holder goes on with the old wish; the next order has the new one */
+	r = claim_take(s, CLAIM_ORDER, o->id, &taken, e);
+	if (r != 0 || !taken)
+		return r;
+	order_free(TAKE(o));
+	r = order_latest(s, c->id, &o, e);
+	if (r != 0)
+		return r;
+	mem_set_str(&o->stage, "withdraw");
+	o->standing.next_at = 0;
+	o->standing.attempts = 0;
+	err_set(&o->standing.error, ERR_NET, "something else is wanted now");
+	snprintf(o->standing.error.type, sizeof(o->standing.error.type), "interrupted");
+	return order_save(s, o, true, e);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wanted — what commands write down before anything is done about it: accounts, and what follows
+ * from a changed wish. All within a turn.
+ */
+#ifndef AGENT_WANTED_H
+#define AGENT_WANTED_H
+
+#include "agent/command.h"
+#include "store/certificate.h"
+
+/* The account at a CA, made (at KEY) when there is none, with what was typed about it: mail,
+ * bundle, proxy, terms. */
+int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
+
+/* Deployments of the present version to what the wish names only now. */
+int wanted_deployments(struct store *s, const struct certificate *c, struct err *e);
+
+/* A live order that nobody works on and that was born of another wish is let go: the next one is
+ * born of this wish. */
+int wanted_order(struct store *s, const struct certificate *c, struct err *e);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wish — how a certificate is to be got and deployed, as the operator said it. Kept as JSON with
+ * the certificate, and copied into each order at its birth.
+ *
+ *     {"key":"ec-256","profile":null,"solver":{"name":"standalone","port":80},
+ *      "deploy":[{"name":"files","directory":"/etc/x"},
+ *                {"name":"exec","command":["/bin/x","y"],"prove":"127.0.0.1:443"}],
+ *      "pre_hook":["/bin/a"],"post_hook":["/bin/b"]}
+ */
+#ifndef AGENT_WISH_H
+#define AGENT_WISH_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/key.h"
+#include "base/strlist.h"
+
+struct wish {
+	struct json *root; /* everything; the rest is borrowed from it */
+	enum key_kind key;
+	const struct json *solver;
+	const struct json *deploy; /* a list */
+	struct strlist pre_hook;   /* owned; empty: none */
+	struct strlist post_hook;
+};
+
+/* ERR_STORE when the text is none of ours. */
+int wish_parse(const char *text, struct wish **ret_wish, struct err *e);
+
+/* The JSON list of texts of a member as a strlist ("command"). */
+void wish_words(const struct json *v, const char *member, struct strlist *words);
+
+void wish_free(struct wish *w);
+void auto_wish(struct wish **w);
+#define AUTO_WISH AUTO(auto_wish)
+
+#endif

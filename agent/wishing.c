@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wishing — see wishing.h. The only file that writes a wish.
+ */
+#include "agent/wishing.h"
+
+#include "acme/identifier.h"
+#include "agent/port_holder.h"
+#include "agent/wire.h"
+#include "agent/wish.h"
+#include "agent/words.h"
+#include "base/url.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	const char *url;
+} servers[] = {
+	{"letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"},
+	{"le", "https://acme-v02.api.letsencrypt.org/directory"},
+	{"letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"},
+	{"letsencrypt_test", "https://acme-staging-v02.api.letsencrypt.org/directory"},
+	{"zerossl", "https://acme.zerossl.com/v2/DV90"},
+	{"google", "https://dv.acme-v02.api.pki.goog/directory"},
+	{"googletrust", "https://dv.acme-v02.api.pki.goog/directory"},
+	{"buypass", "https://api.buypass.com/acme/directory"},
+	{"actalis", "https://acme-api.actalis.com/acme/directory"},
+	{"sslcom", "https://acme.ssl.com/sslcom-dv-rsa"},
+	{"sslcomrsa", "https://acme.ssl.com/sslcom-dv-rsa"},
+	{"sslcomecc", "https://acme.ssl.com/sslcom-dv-ecc"},
+};
+
+int wishing_server(const char *server, bool staging, const char **ret_url, struct err *e)
+{
+	struct err why = {0};
+
+	if (server != NULL && staging)
+		return usage(e, "--staging and --server exclude each other");
+	if (server == NULL)
+		server = staging ? "letsencrypt-staging" : "letsencrypt";
+	for (size_t i = 0; i < COUNT_OF(servers); i++)
+		if (str_equal(servers[i].name, server)) {
+			*ret_url = servers[i].url;
+			return 0;
+		}
+	if (url_check_https(server, &why) != 0)
+		return usage(e, "--server is an https URL or a short name: %s", why.text);
+	*ret_url = server;
+	return 0;
+}
+
+/* --- solver --- */
+
+static int put_port(const struct options *o, struct json *solver, struct err *e)
+{
+	char *end = NULL;
+	long port = strtol(o->http_port, &end, 10);
+
+	if (*end != '\0' || port < 1 || port > 65535)
+		return usage(e, "--http-port is a number from 1 to 65535, not \"%s\"", o->http_port);
+	json_put_number(solver, "port", port);
+	return 0;
+}
+
+static int put_command(struct json *map, const char *member, const char *text, struct err *e)
+{
+	struct strlist words AUTO_STRLIST = {0};
+	struct json *list;
+	int r;
+
+	r = words_command(text, &words, e);
+	if (r == 0)
+		r = child_check_program(words.items[0], e);
+	if (r != 0)
+		return r;
+	list = json_new_list();
+	for (size_t i = 0; i < words.count; i++)
+		json_add_text(list, words.items[i]);
+	json_put(map, member, list);
+	return 0;
+}
+
+static bool wants_standalone(const struct options *o)
+{
+	return o->standalone || o->http_address != NULL || o->http_port != NULL;
+}
+
+static int solver_typed(const struct options *o, struct json **ret_solver, struct err *e)
+{
+	AUTO_JSON struct json *solver = json_new_map();
+	int r = 0;
+
+	if ((o->webroot != NULL) + (o->solver_exec != NULL) + wants_standalone(o) > 1)
+		return usage(e, "choose one of --standalone, --webroot and --solver-exec");
+	if (o->webroot != NULL) {
+		AUTO_FREE char *directory = words_path(o->webroot);
+
+		json_put_text(solver, "name", "webroot");
+		json_put_text(solver, "directory", directory);
+	} else if (o->solver_exec != NULL) {
+		json_put_text(solver, "name", "exec");
+		r = put_command(solver, "command", o->solver_exec, e);
+	} else if (wants_standalone(o)) {
+		json_put_text(solver, "name", "standalone");
+		if (o->http_address != NULL)
+			json_put_text(solver, "address", o->http_address);
+		json_put_number(solver, "port", 80);
+		if (o->http_port != NULL)
+			r = put_port(o, solver, e);
+	} else {
+		return 0;
+	}
+	if (r == 0)
+		*ret_solver = TAKE(solver);
+	return r;
+}
+
+/* Nothing was said and nothing is remembered: port 80 if it can be had. */
+static int solver_default(struct json **ret_solver, struct err *e)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(80)};
+	AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char holder[128] = "";
+	int one = 1;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) != 0 ||
+	    listen(fd, 1) != 0) {
+		(void)listener_port_holder(80, holder, sizeof(holder));
+		return err_set(e, ERR_CONFIG,
+			       "port 80 cannot be used%s%s: say how the CA shall be answered, for "
+			       "instance with --webroot DIR, the document root of the web server there",
+			       holder[0] != '\0' ? ", it is taken by " : "", holder);
+	}
+	*ret_solver = json_new_map();
+	json_put_text(*ret_solver, "name", "standalone");
+	json_put_number(*ret_solver, "port", 80);
+	return 0;
+}
+
+static int solver_judge(const struct json *solver, const struct strlist *names, struct err *e)
+{
+	const struct solver_ops *ops = wire_solver(json_get_text(solver, "name"));
+
+	if (ops == NULL)
+		return err_set(e, ERR_CONFIG, "this everleaf has no solver \"%s\"",
+			       json_get_text(solver, "name"));
+	for (size_t i = 0; i < names->count; i++)
+		if (!ops->handles("http-01", identifier_is_wildcard(names->items[i])))
+			return err_set(e, ERR_CONFIG,
+				       "%s needs a DNS challenge, which %s cannot answer: leave it out",
+				       names->items[i], ops->name);
+	return ops->check != NULL ? ops->check(solver, e) : 0;
+}
+
+/* --- deployers --- */
+
+static int files_typed(const struct options *o, struct json *files, struct err *e)
+{
+	if (o->deploy_files != NULL) {
+		AUTO_FREE char *directory = words_path(o->deploy_files);
+
+		json_put_text(files, "name", "files");
+		json_put_text(files, "directory", directory);
+	}
+	if (json_get_text(files, "directory") == NULL)
+		return usage(e, "--deploy-owner and --deploy-mode go with --deploy-files DIR");
+	if (o->deploy_owner != NULL) {
+		const char *colon = strchr(o->deploy_owner, ':');
+		AUTO_FREE char *user =
+			colon != NULL
+				? mem_strn(o->deploy_owner, (size_t)(colon - o->deploy_owner))
+				: mem_str(o->deploy_owner);
+
+		json_put_text(files, "owner", user[0] != '\0' ? user : NULL);
+		json_put_text(files, "group", colon != NULL ? colon + 1 : NULL);
+	}
+	if (o->deploy_mode != NULL)
+		json_put_text(files, "mode", o->deploy_mode);
+	return 0;
+}
+
+static struct json *copy(const struct json *v)
+{
+	AUTO_FREE char *text = json_print(v, false);
+	struct json *result = NULL;
+
+	(void)json_parse(text, strlen(text), &result, NULL);
+	return result;
+}
+
+static int put_files(const struct options *o, const struct json *old, struct json *list,
+		     struct err *e)
+{
+	AUTO_JSON struct json *files = NULL;
+	int r = 0;
+
+	for (size_t i = 0; i < json_count(old); i++)
+		if (str_equal(json_get_text(json_at(old, i), "name"), "files"))
+			files = copy(json_at(old, i));
+	if (o->deploy_files != NULL || o->deploy_owner != NULL || o->deploy_mode != NULL) {
+		if (files == NULL)
+			files = json_new_map();
+		r = files_typed(o, files, e);
+	}
+	if (r == 0 && files != NULL)
+		json_add(list, TAKE(files));
+	return r;
+}
+
+static int put_hooks(const struct options *o, const struct json *old, struct json *list,
+		     struct err *e)
+{
+	int r = 0;
+
+	if (o->deploy_hooks.count == 0) {
+		for (size_t i = 0; i < json_count(old); i++)
+			if (str_equal(json_get_text(json_at(old, i), "name"), "exec"))
+				json_add(list, copy(json_at(old, i)));
+		return 0;
+	}
+	for (size_t i = 0; r == 0 && i < o->deploy_hooks.count; i++) {
+		struct json *hook;
+
+		if (o->deploy_hooks.items[i][0] == '\0')
+			continue; /* --deploy-hook "" takes the remembered ones away */
+		hook = json_new_map();
+		json_put_text(hook, "name", "exec");
+		r = put_command(hook, "command", o->deploy_hooks.items[i], e);
+		json_add(list, hook);
+	}
+	return r;
+}
+
+/* The last deployer is the one whose reload the server's new face follows. */
+static int put_prove(const struct options *o, const struct json *list, struct json *wish,
+		     struct err *e)
+{
+	const char *colon = o->prove != NULL ? strrchr(o->prove, ':') : NULL;
+	struct json *proved = json_new_list();
+
+	json_put(wish, "deploy", proved);
+	for (size_t i = 0; i < json_count(list); i++) {
+		struct json *deployer = copy(json_at(list, i));
+
+		if (o->prove != NULL && i + 1 == json_count(list))
+			json_put_text(deployer, "prove", o->prove);
+		json_add(proved, deployer);
+	}
+	if (o->prove != NULL && json_count(list) == 0)
+		return usage(e, "--prove goes with --deploy-files or --deploy-hook");
+	if (o->prove != NULL && (colon == NULL || colon == o->prove || atoi(colon + 1) < 1 ||
+				 atoi(colon + 1) > 65535))
+		return usage(e, "--prove is HOST:PORT, not \"%s\"", o->prove);
+	return 0;
+}
+
+static int put_deploy(const struct options *o, const struct json *old, struct json *wish,
+		      struct err *e)
+{
+	AUTO_JSON struct json *list = json_new_list();
+	int r;
+
+	r = put_files(o, old, list, e);
+	if (r == 0)
+		r = put_hooks(o, old, list, e);
+	return r == 0 ? put_prove(o, list, wish, e) : r;
+}
+
+/* --- the whole --- */
+
+static int put_key(const struct options *o, const struct wish *old, struct json *wish,
+		   struct err *e)
+{
+	enum key_kind kind = old != NULL ? old->key : KEY_EC256;
+
+	if (o->key_type != NULL) {
+		kind = key_kind_parse(o->key_type);
+		if (kind == KEY_NONE)
+			return usage(e, "--key-type is ec-256, ec-384 or rsa-2048, not \"%s\"",
+				     o->key_type);
+	}
+	json_put_text(wish, "key", key_kind_name(kind));
+	return 0;
+}
+
+static int put_solver(const struct options *o, const struct wish *old,
+		      const struct strlist *names, struct json *wish, struct err *e)
+{
+	AUTO_JSON struct json *solver = NULL;
+	int r;
+
+	r = solver_typed(o, &solver, e);
+	if (r == 0 && solver == NULL && old != NULL && old->solver != NULL)
+		solver = copy(old->solver);
+	if (r == 0 && solver == NULL)
+		r = solver_default(&solver, e);
+	if (r == 0)
+		r = solver_judge(solver, names, e);
+	if (r == 0)
+		json_put(wish, "solver", TAKE(solver));
+	return r;
+}
+
+/* Typed, remembered, or none; the empty text takes the remembered one away. */
+static int put_hook(const char *typed, const struct wish *old, const char *member,
+		    struct json *wish, struct err *e)
+{
+	const struct json *before = old != NULL ? json_get(old->root, member) : NULL;
+
+	if (typed != NULL)
+		return typed[0] != '\0' ? put_command(wish, member, typed, e) : 0;
+	if (before != NULL)
+		json_put(wish, member, copy(before));
+	return 0;
+}
+
+int wishing(const struct options *o, const char *old, const struct strlist *names,
+	    char **ret_wish, struct err *e)
+{
+	AUTO_JSON struct json *wish = json_new_map();
+	AUTO_WISH struct wish *before = NULL;
+	int r = 0;
+
+	if (old != NULL)
+		r = wish_parse(old, &before, e);
+	if (r == 0)
+		r = put_key(o, before, wish, e);
+	if (r == 0)
+		r = put_solver(o, before, names, wish, e);
+	if (r == 0)
+		r = put_deploy(o, before != NULL ? before->deploy : NULL, wish, e);
+	if (r == 0)
+		r = put_hook(o->pre_hook, before, "pre_hook", wish, e);
+	if (r == 0)
+		r = put_hook(o->post_hook, before, "post_hook", wish, e);
+	if (r == 0)
+		*ret_wish = json_print(wish, false);
+	return r;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * work_ca — requests to the CA as works: the account's row and key are read when the request is
+ * started and at every signature, so that a key roll-over needs no second path.
+ */
+#include "agent/work.h"
+
+#include "agent/engine.h"
+#include "acme/jws.h"
+#include "base/fault.h"
+#include "store/keys.h"
+
+#include <stdlib.h>
+
+struct ca_data {
+	struct engine *engine;
+	int64_t account_id;
+	struct acme_request *request;
+};
+
+static void ca_data_free(void *data)
+{
+	struct ca_data *d = data;
+
+	acme_request_free(d->request);
+	free(d);
+}
+
+static int ca_sign(void *arg, const struct jws_header *header, const char *payload,
+		   struct buf *out, struct err *e)
+{
+	struct ca_data *d = arg;
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	AUTO_KEY struct key *key = NULL;
+	int r;
+
+	r = account_load(engine_store(d->engine), d->account_id, &a, e);
+	if (r != 0)
+		return r;
+	if (a == NULL)
+		return err_set(e, ERR_STORE, "the account %lld is gone",
+			       (long long)d->account_id);
+	r = keys_get(engine_store(d->engine), a->key_id, &key, e);
+	if (r != 0)
+		return r;
+	return jws_sign(key, header, payload, out, e);
+}
+
+static void ca_answered(void *arg, struct acme_response *response, const struct err *e)
+{
+	struct work *w = arg;
+
+	w->response = response;
+	work_answer(w, e);
+}
+
+static int ca_submit(struct work *w, struct err *e)
+{
+	struct ca_data *d = w->data;
+	struct session_signer signer = {.sign = ca_sign, .arg = d};
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	struct session *session = NULL;
+	int r;
+
+	r = account_load(engine_store(d->engine), d->account_id, &a, e);
+	if (r == 0 && a == NULL)
+		r = err_set(e, ERR_STORE, "the account %lld is gone", (long long)d->account_id);
+	if (r == 0)
+		r = engine_session(d->engine, a, &session, e);
+	if (r != 0)
+		return r;
+	if (!d->request->with_jwk && a->url == NULL)
+		return err_set(e, ERR_NET, "the account at %s is not registered yet", a->server);
+	signer.kid = d->request->with_jwk ? NULL : a->url;
+	FAULT("ca.submit");
+	w->handle = session_submit(session, d->request, &signer, ca_answered, w);
+	FAULT("ca.submitted");
+	return 0;
+}
+
+static void ca_start(struct work *w)
+{
+	struct err e = {0};
+
+	if (ca_submit(w, &e) != 0)
+		work_answer(w, &e);
+}
+
+static void ca_cancel(struct work *w)
+{
+	session_cancel(w->handle);
+}
+
+int work_ca(struct step *s, size_t index, int64_t account_id, struct acme_request *request,
+	    struct err *e)
+{
+	struct work *w = work_new(s, index);
+	struct ca_data *d = mem_new(sizeof(*d));
+
+	(void)e;
+	d->engine = s->engine;
+	d->account_id = account_id;
+	d->request = request;
+	w->data = d;
+	w->free_data = ca_data_free;
+	w->start = ca_start;
+	w->cancel = ca_cancel;
+	return 0;
+}
