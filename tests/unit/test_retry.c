@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_retry — what failures mean, and how long to wait.
+ */
+#include "tests/unit.h"
+
+#include "acme/retry.h"
+#include "acme/types.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NOW  1000000    /* Mon, 12 Jan 1970 13:46:40 GMT */
+#define LATE 1795000000 /* in 2026 */
+
+/* Retry-After as servers really send it (RFC 9110 10.2.3), clamped to [1 s, 24 h]. */
+static const struct {
+	const char *header; /* NULL: the server sent none */
+	int64_t now;
+	int64_t want; /* seconds from now; 0: the caller's own default applies */
+} retry_after[] = {
+	{NULL, NOW, 0},
+	{"", NOW, 0},
+	{"   ", NOW, 0},
+	{"120", NOW, 120},
+	{"0", NOW, 1}, /* "at once" still leaves the CA a second */
+	{"000000000000000000000000000007", NOW, 7},
+	{" 7 ", NOW, 7},
+	{"\t7\t", NOW, 7},
+	{"86400", NOW, 86400},
+	{"86401", NOW, 86400},
+	{"-5", NOW, 0}, /* not a number by the grammar: as if absent */
+	{"+5", NOW, 0},
+	{"1e9", NOW, 0},
+	{"5.5", NOW, 0},
+	{"0x10", NOW, 0},
+	{"5 6", NOW, 0},
+	{"120, 60", NOW, 0},
+	{"soon", NOW, 0},
+	{"99999999999999999999", NOW, 86400}, /* overflow is "very long", not an error */
+	{"999999999999999999999999999999999999999999999999999999999999999999999999", NOW, 86400},
+	{"Mon, 12 Jan 1970 13:46:50 GMT", NOW, 10},  /* IMF-fixdate */
+	{"Monday, 12-Jan-70 13:46:50 GMT", NOW, 10}, /* RFC 850 */
+	{"Mon Jan 12 13:46:50 1970", NOW, 10},       /* asctime */
+	{"Thu Jan  1 00:00:00 1970", NOW, 1},        /* a day of one digit */
+	{"Thu, 01 Jan 1970 00:00:00 GMT", NOW, 1},   /* a past date means now */
+	{"Fri, 31 Dec 9999 23:59:59 GMT", NOW, 86400},
+	{"Sunday, 06-Nov-94 08:49:37 GMT", LATE, 1},     /* 1994, as 2094 is over 50 years ahead */
+	{"Sunday, 06-Nov-36 08:49:37 GMT", LATE, 86400}, /* 2036 */
+	{"Mon, 12 Jan 1970 13:46:50 UTC", NOW, 0},
+	{"Mon, 12 Jan 1970 13:46:50", NOW, 0},
+	{"Mon, 12 Jan 1970 13:46:50 GMT ", NOW, 10},
+	{"Mon, 12 Jan 1970 13:46:50 GMTx", NOW, 0},
+	{"Mon, 12 Jan 1970 13:46", NOW, 0},
+	{"Mon, 12 Xan 1970 13:46:50 GMT", NOW, 0},
+	{"Mon, 32 Jan 1970 13:46:50 GMT", NOW, 0},
+	{"Mon, 12 Jan 1970 25:46:50 GMT", NOW, 0},
+	{"Mon, +2 Jan 1970 13:46:50 GMT", NOW, 0},
+	{",", NOW, 0},
+	{", ", NOW, 0},
+};
+
+static void a_retry_after_header_never_asks_for_more_than_a_day(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(retry_after); i++) {
+		int64_t have = retry_after_parse(retry_after[i].header, retry_after[i].now);
+
+		if (have != retry_after[i].want)
+			fail_msg("\"%s\": %lld", retry_after[i].header, (long long)have);
+	}
+}
+
+/* protocol.md R21. status 0: inside a challenge or order. */
+static const struct {
+	const char *type;
+	int status;
+	int64_t after;
+	enum retry_class class;
+	enum err_code code;
+} classes[] = {
+	{"badNonce", 400, 0, RETRY_NONCE, ERR_NET},
+	{"serverInternal", 500, 0, RETRY_LATER, ERR_NET},
+	{"serverInternal", 500, 60, RETRY_WAIT, ERR_BUSY},
+	{"", 503, 60, RETRY_WAIT, ERR_BUSY}, /* a load balancer */
+	{"", 503, 0, RETRY_LATER, ERR_NET},
+	{"", 500, 0, RETRY_LATER, ERR_NET},
+	{"", 502, 0, RETRY_LATER, ERR_NET},
+	{"", 408, 0, RETRY_LATER, ERR_NET},
+	{"", 429, 0, RETRY_LATER, ERR_NET},
+	{"", 429, 9, RETRY_WAIT, ERR_BUSY},
+	{"rateLimited", 429, 60, RETRY_WAIT, ERR_BUSY},
+	{"rateLimited", 403, 60, RETRY_WAIT, ERR_BUSY},
+	{"rateLimited", 503, 60, RETRY_WAIT, ERR_BUSY},
+	{"rateLimited", 429, 0, RETRY_WAIT, ERR_NET}, /* no time was said: our own back-off */
+	{"orderNotReady", 403, 0, RETRY_READ_ORDER, ERR_PROBLEM},
+	{"badCSR", 400, 0, RETRY_NEW_ORDER, ERR_PROBLEM},
+	{"connection", 0, 0, RETRY_CHALLENGE, ERR_PROBLEM},
+	{"connection", 400, 0, RETRY_CHALLENGE, ERR_PROBLEM},
+	{"dns", 0, 0, RETRY_CHALLENGE, ERR_PROBLEM},
+	{"tls", 0, 0, RETRY_CHALLENGE, ERR_PROBLEM},
+	{"incorrectResponse", 0, 0, RETRY_CHALLENGE, ERR_PROBLEM},
+	{"unauthorized", 0, 0, RETRY_CHALLENGE, ERR_PROBLEM}, /* the CA fetched the wrong text */
+	{"unauthorized", 403, 0, RETRY_CONFIG, ERR_CONFIG},   /* the account may not */
+	{"malformed", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"malformed", 409, 0, RETRY_CONFLICT, ERR_PROBLEM},
+	{"conflict", 409, 0, RETRY_CONFLICT, ERR_PROBLEM},
+	{"caa", 0, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"rejectedIdentifier", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"unsupportedIdentifier", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"invalidContact", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"unsupportedContact", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"invalidProfile", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"externalAccountRequired", 403, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"badSignatureAlgorithm", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"badPublicKey", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"accountDoesNotExist", 400, 0, RETRY_ACCOUNT, ERR_CONFIG},
+	{"userActionRequired", 403, 0, RETRY_OPERATOR, ERR_CONFIG},
+	{"alreadyRevoked", 400, 0, RETRY_DONE, ERR_PROBLEM},
+	{"alreadyReplaced", 409, 0, RETRY_WITHOUT_REPLACES, ERR_PROBLEM},
+	{"neverHeardOf", 400, 0, RETRY_CONFIG, ERR_CONFIG},
+	{"neverHeardOf", 500, 0, RETRY_LATER, ERR_NET},
+	{"neverHeardOf", 429, 5, RETRY_WAIT, ERR_BUSY},
+	{"", 400, 0, RETRY_CONFIG, ERR_PROTOCOL}, /* no problem document: no ACME server */
+	{"", 404, 60, RETRY_CONFIG, ERR_PROTOCOL},
+};
+
+static void each_type_and_status_has_one_class_and_one_code(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(classes); i++) {
+		AUTO_FREE char *type = mem_str(classes[i].type);
+		const struct acme_problem p = {.status = classes[i].status, .type = type};
+		struct err e = {0};
+		bool same = retry_classify(&p, classes[i].after) == classes[i].class;
+
+		if (!same)
+			fail_msg("row %zu: %s", i, type);
+		assert_int_equal(retry_error(&p, classes[i].after, NOW, &e), classes[i].code);
+		assert_int_equal(e.code, classes[i].code);
+		assert_string_equal(e.type, type);
+		assert_int_equal(e.retry_at, e.code == ERR_BUSY ? NOW + classes[i].after : 0);
+	}
+}
+
+/* body → parts of the sentence */
+static const struct {
+	int status;
+	const char *body;
+	int64_t after;
+	const char *want[4];
+} sentences[] = {
+	{400,
+	 "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\",\"detail\":\"two bad\","
+	 "\"subproblems\":[{\"type\":\"urn:ietf:params:acme:error:caa\",\"detail\":\"forbids\","
+	 "\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"}}]}",
+	 0,
+	 {"the CA says: two bad (rejectedIdentifier)", "a.example: forbids (caa)", "issues no"}},
+	{403,
+	 "{\"type\":\"urn:ietf:params:acme:error:userActionRequired\",\"detail\":\"new terms\","
+	 "\"instance\":\"https://ca.example/terms\"}",
+	 0,
+	 {"new terms", "nothing is tried again", "see https://ca.example/terms"}},
+	{429,
+	 "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"too many\"}",
+	 10,
+	 {"too many (rateLimited)", "again after 1970-01-12T13:46:50Z"}},
+	{502, "<html>bad gateway</html>", 0, {"<html>bad gateway</html> (HTTP status 502)"}},
+	{404, "", 0, {"HTTP status 404"}},
+};
+
+static void the_sentence_holds_what_the_ca_said_and_what_to_do(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(sentences); i++) {
+		AUTO_PROBLEM struct acme_problem *p = acme_problem_parse(
+			sentences[i].status, sentences[i].body, strlen(sentences[i].body));
+		struct err e = {0};
+
+		(void)retry_error(p, sentences[i].after, NOW, &e);
+		for (size_t k = 0; k < 4 && sentences[i].want[k] != NULL; k++) {
+			if (strstr(e.text, sentences[i].want[k]) == NULL)
+				fail_msg("no \"%s\" in: %s", sentences[i].want[k], e.text);
+		}
+	}
+}
+
+static void a_long_detail_does_not_push_the_url_to_visit_out_of_the_sentence(void **state)
+{
+	char detail[4000];
+	char type[] = "userActionRequired";
+	char instance[] = "https://ca.example/unpause";
+	struct acme_problem p = {
+		.status = 403, .type = type, .detail = detail, .instance = instance};
+	struct err e = {0};
+
+	(void)state;
+	memset(detail, 'x', sizeof(detail));
+	detail[sizeof(detail) - 1] = '\0';
+	(void)retry_error(&p, 0, NOW, &e);
+	assert_non_null(strstr(e.text, "see https://ca.example/unpause"));
+	memset(detail, '\x01', sizeof(detail) - 1); /* each becomes four characters */
+	(void)retry_error(&p, 0, NOW, &e);
+	assert_non_null(strstr(e.text, "see https://ca.example/unpause"));
+}
+
+static void an_instance_that_is_no_https_url_is_not_recommended(void **state)
+{
+	char type[] = "userActionRequired";
+	char instance[] = "javascript:alert(1)";
+	struct acme_problem p = {.status = 403, .type = type, .instance = instance};
+	struct err e = {0};
+
+	(void)state;
+	(void)retry_error(&p, 0, NOW, &e);
+	assert_null(strstr(e.text, "javascript"));
+}
+
+static void control_bytes_of_the_ca_do_not_reach_the_sentence(void **state)
+{
+	char type[] = "caa";
+	char detail[] = "\x1b[2Jgone\r\nforged line";
+	struct acme_problem p = {.status = 0, .type = type, .detail = detail};
+	struct err e = {0};
+
+	(void)state;
+	(void)retry_error(&p, 0, NOW, &e);
+	assert_null(strchr(e.text, '\x1b'));
+	assert_null(strchr(e.text, '\n'));
+	assert_non_null(strstr(e.text, "\\x1b[2Jgone"));
+}
+
+static const struct {
+	int64_t failures;
+	int64_t want;
+} backoffs[] = {
+	{INT64_MIN, 60}, {0, 60},    {1, 60},          {2, 600},           {3, 6000},
+	{4, 86400},      {5, 86400}, {1000000, 86400}, {INT64_MAX, 86400},
+};
+
+static void failures_wait_1_10_100_minutes_and_then_a_day(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(backoffs); i++) {
+		int64_t want = backoffs[i].want;
+
+		assert_int_equal(retry_backoff(backoffs[i].failures, 0), want);
+		assert_int_equal(retry_backoff(backoffs[i].failures, UINT32_MAX), want + want / 4);
+	}
+}
+
+static void the_spread_lies_between_none_and_a_quarter_and_repeats_itself(void **state)
+{
+	int64_t last = 0;
+
+	(void)state;
+	for (uint64_t spread = 0; spread <= UINT32_MAX; spread += UINT32_MAX / 97) {
+		int64_t wait = retry_backoff(4, (uint32_t)spread);
+
+		assert_true(wait >= 86400 && wait <= 108000 && wait >= last);
+		assert_int_equal(wait, retry_backoff(4, (uint32_t)spread));
+		last = wait;
+	}
+	assert_true(last > 107000);
+}
+
+static void polls_begin_early_and_end_at_half_a_minute(void **state)
+{
+	static const int64_t want[] = {200, 200, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
+
+	(void)state;
+	for (int i = 0; i < (int)COUNT_OF(want); i++) {
+		assert_int_equal(retry_poll_ms(i, 0), want[i]);
+		assert_int_equal(retry_poll_ms(i, 1), i == 0 ? 50 : want[i]);
+	}
+	assert_int_equal(retry_poll_ms(INT32_MAX, 0), 30000);
+	assert_int_equal(retry_poll_ms(-1, 1), 50);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_retry_after_header_never_asks_for_more_than_a_day),
+		cmocka_unit_test(each_type_and_status_has_one_class_and_one_code),
+		cmocka_unit_test(the_sentence_holds_what_the_ca_said_and_what_to_do),
+		cmocka_unit_test(a_long_detail_does_not_push_the_url_to_visit_out_of_the_sentence),
+		cmocka_unit_test(an_instance_that_is_no_https_url_is_not_recommended),
+		cmocka_unit_test(control_bytes_of_the_ca_do_not_reach_the_sentence),
+		cmocka_unit_test(failures_wait_1_10_100_minutes_and_then_a_day),
+		cmocka_unit_test(the_spread_lies_between_none_and_a_quarter_and_repeats_itself),
+		cmocka_unit_test(polls_begin_early_and_end_at_half_a_minute),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test_store — opening a state directory: what is made, and everything that is refused.
+ */
+#include "tests/unit.h"
+
+#include "store/event.h"
+#include "store/internal.h"
+#include "tests/unit/make_store.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_DATABASE (16 * 1024 * 1024)
+
+/* Opening must fail as the operator's business, with this in the sentence. */
+static void assert_refused(struct made_store *m, const char *text)
+{
+	struct store *s = NULL;
+	struct err e = {0};
+
+	assert_int_equal(store_open(m->dir, &m->clock, &s, &e), ERR_CONFIG);
+	assert_null(s);
+	if (strstr(e.text, text) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", e.text, text);
+}
+
+static mode_t mode_of(const struct made_store *m, const char *name)
+{
+	AUTO_FREE char *path = made_store_path(m, name);
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		fail_msg("%s is missing", path);
+	return st.st_mode & 07777;
+}
+
+/* Fills the database, so that it has journals and more than a few pages. */
+static void fill(struct store *s)
+{
+	assert_int_equal(store_turn_begin(s, NULL), 0);
+	for (int i = 0; i < 100; i++)
+		assert_true(make_event(s, 0, "something happened here that fills a page") > 0);
+	assert_int_equal(store_turn_commit(s, NULL), 0);
+}
+
+static void all_that_is_made_is_closed_to_others_under_any_umask(void **state)
+{
+	static const char *const files[] = {"everleaf.db", "everleaf.db-journal", "keys.db",
+					    "turn"};
+	static const char *const folders[] = {".", "owners", "answers"};
+	static const mode_t masks[] = {0, 0377};
+	struct made_store *m = *state;
+
+	for (size_t i = 0; i < COUNT_OF(masks); i++) {
+		const mode_t before = umask(masks[i]);
+
+		fill(made_store_open(m));
+		umask(before);
+		for (size_t f = 0; f < COUNT_OF(files); f++)
+			assert_int_equal(mode_of(m, files[f]), 0600);
+		for (size_t f = 0; f < COUNT_OF(folders); f++)
+			assert_int_equal(mode_of(m, folders[f]), 0700);
+		made_store_close(m);
+		snprintf(m->dir, sizeof(m->dir), "%s/a/b/second", m->base);
+	}
+}
+
+static int open_and_say_seed(struct made_store *m, int from, int to)
+{
+	int64_t number = 0;
+	int r;
+
+	if (made_hear(from, &number) != 0 || store_open(m->dir, &m->clock, &m->store, NULL) != 0)
+		return -1;
+	memcpy(&number, store_seed(m->store), sizeof(number));
+	r = made_say(to, number);
+	store_free(m->store);
+	return r;
+}
+
+static void processes_that_start_at_once_make_one_store(void **state)
+{
+	struct made_store *m = *state;
+	struct made_child children[6];
+	int64_t seed;
+
+	for (size_t i = 0; i < COUNT_OF(children); i++)
+		made_child_start(&children[i], m, open_and_say_seed);
+	for (size_t i = 0; i < COUNT_OF(children); i++)
+		assert_int_equal(made_say(children[i].to, 0), 0);
+	made_store_open(m);
+	memcpy(&seed, store_seed(m->store), sizeof(seed));
+	made_store_close(m);
+	for (size_t i = 0; i < COUNT_OF(children); i++) {
+		int64_t theirs = 0;
+
+		assert_int_equal(made_hear(children[i].from, &theirs), 0);
+		assert_int_equal(made_child_end(&children[i]), 0);
+		assert_true(theirs == seed);
+	}
+}
+
+static int open_and_say(struct made_store *m, int from, int to)
+{
+	int64_t number = 0;
+
+	if (made_hear(from, &number) != 0 || store_open(m->dir, &m->clock, &m->store, NULL) != 0 ||
+	    made_say(to, 1) != 0)
+		return -1;
+	store_free(m->store);
+	return 0;
+}
+
+static void a_new_store_is_made_in_a_turn(void **state)
+{
+	struct made_store *m = *state;
+	AUTO_FREE char *path = made_store_path(m, "turn");
+	struct made_child child;
+	struct pollfd heard = {.events = POLLIN};
+	int64_t number = 0;
+	int fd AUTO_FD = -1;
+
+	made_child_start(&child, m, open_and_say); /* before the lock, which it would inherit */
+	assert_int_equal(mkdir(m->dir, 0700), 0);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(made_say(child.to, 1), 0);
+	heard.fd = child.from;
+	assert_int_equal(poll(&heard, 1, 300), 0); /* it cannot have been made */
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	assert_int_equal(made_hear(child.from, &number), 0);
+	assert_int_equal(made_child_end(&child), 0);
+}
+
+static void a_store_keeps_its_seed_and_shares_it_with_no_other(void **state)
+{
+	struct made_store *m = *state;
+	uint8_t seed[32], zero[32] = {0};
+
+	memcpy(seed, store_seed(made_store_open(m)), sizeof(seed));
+	made_store_close(m);
+	assert_memory_equal(store_seed(made_store_open(m)), seed, sizeof(seed));
+	made_store_close(m);
+	assert_memory_not_equal(seed, zero, sizeof(seed));
+	snprintf(m->dir, sizeof(m->dir), "%s/second", m->base);
+	assert_memory_not_equal(store_seed(made_store_open(m)), seed, sizeof(seed));
+}
+
+/* Modes of the state directory. */
+static const struct {
+	mode_t mode;
+	bool refused;
+} directories[] = {
+	{0700, false}, {0755, false}, /* the files in it are closed by themselves */
+	{0770, true},  {0702, true},
+	{01777, true}, /* sticky does not keep others from making files */
+};
+
+static void a_directory_that_others_may_write_to_is_refused(void **state)
+{
+	struct made_store *m = *state;
+
+	made_store_open(m);
+	made_store_close(m);
+	for (size_t i = 0; i < COUNT_OF(directories); i++) {
+		assert_int_equal(chmod(m->dir, directories[i].mode), 0);
+		if (directories[i].refused) {
+			assert_refused(m, "others may write");
+			continue;
+		}
+		made_store_open(m);
+		made_store_close(m);
+	}
+	assert_int_equal(chmod(m->dir, 0700), 0);
+}
+
+static void a_directory_of_another_user_is_refused_even_to_root(void **state)
+{
+	struct made_store *m = *state;
+
+	if (geteuid() != 0)
+		skip(); /* only root can make one */
+	assert_int_equal(mkdir(m->dir, 0700), 0);
+	assert_int_equal(chown(m->dir, 4711, 4711), 0);
+	assert_refused(m, "belongs to user 4711");
+}
+
+static void a_database_that_is_open_to_others_is_refused(void **state)
+{
+	static const char *const files[] = {"everleaf.db", "keys.db"};
+	struct made_store *m = *state;
+
+	made_store_open(m);
+	made_store_close(m);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		AUTO_FREE char *path = made_store_path(m, files[i]);
+
+		assert_int_equal(chmod(path, 0640), 0);
+		assert_refused(m, "open to others");
+		assert_int_equal(chmod(path, 0600), 0);
+	}
+	made_store_open(m);
+}
+
+static void a_database_with_a_second_name_is_refused(void **state)
+{
+	struct made_store *m = *state;
+	AUTO_FREE char *path = made_store_path(m, "keys.db");
+	AUTO_FREE char *other = made_store_path(m, "other");
+
+	made_store_open(m);
+	made_store_close(m);
+	assert_int_equal(link(path, other), 0);
+	assert_refused(m, "plain file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("other", path), 0);
+	assert_refused(m, "plain file");
+}
+
+static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *says;
+	} rows[] = {
+		{"PRAGMA user_version = 2", "newer everleaf"},
+		{"PRAGMA user_version = 1; PRAGMA application_id = 7", "another program"},
+		{"PRAGMA application_id = 0", "another program"},
+	};
+	static const char *const files[] = {"everleaf.db", "keys.db"};
+	struct made_store *m = *state;
+
+	for (size_t f = 0; f < COUNT_OF(files); f++) {
+		snprintf(m->dir, sizeof(m->dir), "%s/%zu", m->base, f);
+		made_store_open(m);
+		made_store_close(m);
+		for (size_t i = 0; i < COUNT_OF(rows); i++) {
+			made_store_sql(m, files[f], rows[i].text);
+			assert_refused(m, rows[i].says);
+			assert_refused(m, files[f]);
+		}
+	}
+}
+
+/* Ways a disk or a restore damages a file of at least three pages of 4096 bytes. */
+static const struct {
+	off_t zero_from; /* this byte … */
+	size_t zero;     /* … and so many */
+	off_t cut_to;    /* 0: not cut */
+} damages[] = {
+	{0, 16, 0},      /* not even the name of the format */
+	{40, 64, 0},     /* the header's later half: version numbers */
+	{100, 8, 0},     /* the root of the schema */
+	{4096, 4096, 0}, /* a lost page */
+	{0, 0, 8192},    /* the end is missing */
+	{0, 0, 100},
+};
+
+static void damage(const struct made_store *m, const char *name, size_t row)
+{
+	static const char zeroes[4096];
+	AUTO_FREE char *path = made_store_path(m, name);
+	int fd AUTO_FD = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, zeroes, damages[row].zero, damages[row].zero_from),
+			 damages[row].zero);
+	if (damages[row].cut_to != 0)
+		assert_int_equal(ftruncate(fd, damages[row].cut_to), 0);
+}
+
+static void read_file(const struct made_store *m, const char *name, struct buf *b)
+{
+	AUTO_FREE char *path = made_store_path(m, name);
+
+	buf_init(b, MAX_DATABASE);
+	assert_int_equal(file_read(path, b, NULL), 0);
+}
+
+static void a_damaged_database_is_refused_and_left_as_it_is(void **state)
+{
+	static const char *const files[] = {"everleaf.db", "keys.db"};
+	struct made_store *m = *state;
+
+	for (size_t i = 0; i < 2 * COUNT_OF(damages); i++) {
+		struct buf before AUTO_BUF = {0};
+		struct buf after AUTO_BUF = {0};
+		const char *file = files[i % 2];
+
+		snprintf(m->dir, sizeof(m->dir), "%s/%zu", m->base, i);
+		fill(made_store_open(m));
+		made_store_close(m);
+		damage(m, file, i / 2);
+		read_file(m, file, &before);
+		assert_refused(m, file);
+		read_file(m, file, &after);
+		assert_int_equal(before.len, after.len);
+		assert_memory_equal(before.data, after.data, before.len);
+	}
+}
+
+static void half_a_store_is_not_completed_in_silence(void **state)
+{
+	struct made_store *m = *state;
+	AUTO_FREE char *main_path = made_store_path(m, "everleaf.db");
+	AUTO_FREE char *keys_path = made_store_path(m, "keys.db");
+	AUTO_FREE char *aside = made_store_path(m, "aside");
+
+	made_store_open(m);
+	made_store_close(m);
+	made_store_sql(m, "keys.db",
+		       "INSERT INTO key VALUES (1, 'ec-256', zeroblob(32), x'00', 0, 0)");
+	assert_int_equal(rename(keys_path, aside), 0);
+	assert_refused(m, "keys.db is missing");
+	assert_int_equal(rename(aside, keys_path), 0);
+	assert_int_equal(rename(main_path, aside), 0);
+	assert_refused(m, "everleaf.db is missing");
+	assert_int_equal(rename(aside, main_path), 0);
+	made_store_open(m);
+}
+
+static void half_made_stores_of_a_crash_are_completed(void **state)
+{
+	static const char *const rows[] = {"everleaf.db", "everleaf.db-journal", "turn"};
+	struct made_store *m = *state;
+
+	made_store_open(m);
+	made_store_close(m);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO_FREE char *path = made_store_path(m, rows[i]);
+
+		(void)unlink(path);
+	}
+	made_store_open(m); /* keys.db is there, and has no key yet */
+}
+
+static void no_descriptor_of_the_store_survives_an_exec(void **state)
+{
+	struct made_store *m = *state;
+	DIR *d = opendir("/proc/self/fd");
+	int ours = 0;
+
+	fill(made_store_open(m));
+	assert_non_null(d);
+	for (struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
+		char target[256] = "";
+		const int fd = atoi(entry->d_name);
+
+		if (readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1) < 0 ||
+		    strncmp(target, m->dir, strlen(m->dir)) != 0)
+			continue;
+		assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+		ours++;
+	}
+	closedir(d);
+	assert_true(ours >= 5); /* directory, turn, owner, two databases */
+}
+
+static void a_check_finds_a_row_that_names_one_that_is_gone(void **state)
+{
+	struct made_store *m = *state;
+	struct store *s = made_store_open(m);
+	struct err e = {0};
+
+	assert_int_equal(store_turn_begin(s, NULL), 0);
+	assert_int_equal(make_certificate(s, make_account(s, "default"), "www"), 1);
+	assert_int_equal(store_turn_commit(s, NULL), 0);
+	assert_int_equal(store_check(s, &e), 0);
+	made_store_close(m);
+	made_store_sql(m, "everleaf.db", "PRAGMA foreign_keys = OFF; DELETE FROM account");
+	assert_int_equal(store_check(made_store_open(m), &e), ERR_CONFIG);
+	assert_non_null(strstr(e.text, "a row of certificate names one that is gone"));
+}
+
+/* f_type of statfs, as the kernel gives it on 64 bits. */
+static const struct {
+	uint64_t type;
+	bool network;
+} types[] = {
+	{0xef53, false},            /* ext4 */
+	{0x58465342, false},        /* xfs */
+	{0x9123683e, false},        /* btrfs */
+	{0x01021994, false},        /* tmpfs */
+	{0x794c7630, false},        /* overlay: containers */
+	{0x01021997, false},        /* 9p: virtual machines */
+	{0x6969, true},             /* nfs */
+	{0xff534d42, true},         /* cifs */
+	{0xffffffffff534d42, true}, /* the same where f_type is signed */
+	{0xfe534d42, true},         /* smb3 */
+	{0x00c36400, true},         /* ceph */
+	{0x01161970, true},         /* gfs2 */
+};
+
+static void file_systems_of_several_machines_are_known(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		assert_int_equal(place_is_network(types[i].type), types[i].network);
+}
+
+static void a_fuse_mount_is_judged_by_its_kind(void **state)
+{
+	static const char mounts[] =
+		"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+		"40 22 0:35 / /mnt/a rw shared:9 master:2 - fuse.sshfs user@host: rw\n"
+		"41 22 0:36 / /mnt/b rw - fuse.fuse-overlayfs fuse-overlayfs rw\n"
+		"42 22 0:37 / /mnt/fuse.sshfs rw - fuse.sshfsx x rw\n"
+		"broken\n"
+		"43 22 0:38 / /mnt/c rw - fuse.glusterfs x rw";
+
+	(void)state;
+	assert_true(place_is_network_mount(mounts, 0, 35));
+	assert_false(place_is_network_mount(mounts, 0, 36));
+	assert_false(place_is_network_mount(mounts, 0, 37));
+	assert_true(place_is_network_mount(mounts, 0, 38));
+	assert_false(place_is_network_mount(mounts, 8, 1));
+	assert_false(place_is_network_mount("", 0, 35));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, made_store_setup, made_store_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(all_that_is_made_is_closed_to_others_under_any_umask),
+		TEST(processes_that_start_at_once_make_one_store),
+		TEST(a_new_store_is_made_in_a_turn),
+		TEST(a_store_keeps_its_seed_and_shares_it_with_no_other),
+		TEST(a_directory_that_others_may_write_to_is_refused),
+		TEST(a_directory_of_another_user_is_refused_even_to_root),
+		TEST(a_database_that_is_open_to_others_is_refused),
+		TEST(a_database_with_a_second_name_is_refused),
+		TEST(a_database_of_another_program_or_a_newer_everleaf_is_refused),
+		TEST(a_damaged_database_is_refused_and_left_as_it_is),
+		TEST(half_a_store_is_not_completed_in_silence),
+		TEST(half_made_stores_of_a_crash_are_completed),
+		TEST(no_descriptor_of_the_store_survives_an_exec),
+		TEST(a_check_finds_a_row_that_names_one_that_is_gone),
+		TEST(file_systems_of_several_machines_are_known),
+		TEST(a_fuse_mount_is_judged_by_its_kind),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
