@@ -16,7 +16,7 @@ struct accept_wish {
 	const uint8_t *key_hash;     /* 32 bytes: SHA-256 of our key's SubjectPublicKeyInfo */
 	const struct strlist *names; /* ordered, canonical */
 	int64_t now;
-	int64_t live_not_before;     /* of the certificate it replaces, 0: none */
+	int64_t live_not_before; /* of the certificate it replaces, 0: none */
 };
 
 /* Parses and checks. ERR_PROTOCOL with the first thing that is wrong: key, names, dates (not yet

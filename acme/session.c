@@ -116,6 +116,14 @@ static bool suggests_moved(int r, const struct acme_response *answer)
 	       acme_problem_is(answer->problem, "malformed");
 }
 
+/* The caller's copy of the directory sent it to where nothing is (any more): it is read, and the
+ * call goes to where it says. Once, because then it is no copy any more. */
+static bool call_went_astray(const struct session_call *call, int status)
+{
+	return call->session->directory_cached && call->request.target != ACME_TO_URL &&
+	       (status == 404 || status == 405);
+}
+
 static void call_answered(struct session_call *call, struct http_response *http)
 {
 	struct session *s = call->session;
@@ -126,8 +134,13 @@ static void call_answered(struct session_call *call, struct http_response *http)
 	struct err e = {0};
 	int r = response_read(http, &question, &answer, &e);
 
-	if (suggests_moved(r, answer))
-		s->directory_wanted = true;
+	if (suggests_moved(r, answer)) {
+		session_distrust_directory(s);
+		if (call_went_astray(call, http->status)) {
+			call_again(call);
+			return;
+		}
+	}
 	if (r == 0 && acme_problem_is(answer->problem, "badNonce")) {
 		call_bad_nonce(call, nonce);
 		return;
@@ -269,7 +282,8 @@ struct session_call *session_submit(struct session *s, const struct acme_request
 	struct session_call **at = &s->calls;
 
 	assert(request->target != ACME_TO_URL || request->url != NULL);
-	assert(request->with_jwk == (signer->kid == NULL)); /* RFC 8555 6.2: never both, never neither */
+	assert(request->with_jwk ==
+	       (signer->kid == NULL)); /* RFC 8555 6.2: never both, never neither */
 	call->session = s;
 	call->request = *request;
 	call->request.url = mem_str(request->url);

@@ -57,7 +57,8 @@ struct session_config {
 	const struct clock *clock;   /* borrowed */
 	struct transport *transport; /* taken, also when session_new fails */
 	const char *directory;       /* body of a directory fetched less than 24 h ago, or NULL */
-	/* Told of each directory that was fetched (borrowed text); may be NULL. */
+	/* Told of each directory that was fetched (borrowed text), and by body NULL that the given
+	 * one is to be forgotten; remembers, and does nothing else. May be NULL. */
 	void (*directory_fetched)(void *arg, const char *server, const char *body, size_t len);
 	void *arg;
 };

@@ -82,6 +82,13 @@ static void fetch_hold(struct session *s, enum fetch_kind kind, const struct err
 	s->held[kind].why = *e;
 }
 
+void session_distrust_directory(struct session *s)
+{
+	s->directory_wanted = true;
+	if (s->directory_cached && s->directory_fetched != NULL)
+		s->directory_fetched(s->arg, s->server, NULL, 0);
+}
+
 void session_fetch_directory(struct session *s)
 {
 	if (fetch_count(s, FETCH_DIRECTORY) > 0)
@@ -148,7 +155,7 @@ static void nonce_failed(struct session *s, int status, struct err *e)
 		fetch_hold(s, FETCH_NONCE, e);
 	s->extra_nonces = SESSION_EXTRA_NONCES; /* no more than needed, while it does not work */
 	if (status == 404 || status == 405) {
-		s->directory_wanted = true;
+		session_distrust_directory(s);
 		if (s->directory_cached)
 			return; /* the CA moved since the caller's copy: read it and try again */
 	}

@@ -82,6 +82,10 @@ size_t session_count(const struct session *s, enum call_state state);
 /* Every waiting call ends with this error. */
 void session_fail_waiting(struct session *s, const struct err *e);
 
+/* The directory may have changed: it is read before the next request, and a copy that the caller
+ * gave is one to forget. */
+void session_distrust_directory(struct session *s);
+
 /* Asks for the directory unless that is under way. */
 void session_fetch_directory(struct session *s);
 

@@ -123,8 +123,8 @@ static int register_ask(struct step *s, struct err *e)
 		strlist_addf(&contact, "mailto:%s", mails.items[i]);
 	if (!m->existing)
 		step_says(s, "registering an account");
-	return work_ca(s, 0, s->id,
-		       request_new_account(&contact, m->account->agreed, m->existing), e);
+	return work_ca(s, 0, s->id, request_new_account(&contact, m->account->agreed, m->existing),
+		       e);
 }
 
 /* What the directory knows about the refusal: its terms, or that an external account is needed. */
@@ -140,15 +140,17 @@ static int register_refused(struct step *s, struct work *w, struct err *e)
 	if (directory == NULL || r == ERR_BUSY || r == ERR_NET)
 		return r;
 	if (directory->external_account_required)
-		return err_set(e, ERR_CONFIG,
-			       "the CA %s takes accounts only with an external account binding, which "
-			       "this everleaf cannot do yet; choose another --server",
-			       s->label);
+		return err_set(
+			e, ERR_CONFIG,
+			"the CA %s takes accounts only with an external account binding, which "
+			"this everleaf cannot do yet; choose another --server",
+			s->label);
 	if (!m->account->agreed && directory->terms_of_service != NULL)
-		return err_set(e, ERR_CONFIG,
-			       "the CA %s asks you to agree to its terms of service: read %s and run "
-			       "the command again with --agree-tos",
-			       s->label, directory->terms_of_service);
+		return err_set(
+			e, ERR_CONFIG,
+			"the CA %s asks you to agree to its terms of service: read %s and run "
+			"the command again with --agree-tos",
+			s->label, directory->terms_of_service);
 	return r;
 }
 

@@ -14,8 +14,9 @@ static void ca_directory_fetched(void *arg, const char *server, const char *body
 	struct ca *ca = arg;
 
 	(void)server;
+	ca->stale = body == NULL;
 	free(ca->directory);
-	ca->directory = mem_strn(body, len);
+	ca->directory = body != NULL ? mem_strn(body, len) : NULL;
 }
 
 static struct ca *ca_find(const struct engine *g, const struct account *a)
@@ -89,13 +90,15 @@ int engine_save_directories(struct engine *g, struct err *e)
 {
 	for (size_t i = 0; i < g->ca_count; i++) {
 		struct ca *ca = g->cas[i];
-		int r;
+		int r = 0;
 
-		if (ca->directory == NULL)
-			continue;
-		r = directory_save(g->config.store, ca->server, ca->directory, e);
+		if (ca->stale)
+			r = directory_forget(g->config.store, ca->server, e);
+		else if (ca->directory != NULL)
+			r = directory_save(g->config.store, ca->server, ca->directory, e);
 		if (r != 0)
 			return r;
+		ca->stale = false;
 		free(TAKE(ca->directory));
 	}
 	return 0;

@@ -48,7 +48,10 @@ int cmd_account(struct context *c, struct err *e)
 	int r;
 
 	if (c->options->operands.count != 1 || !str_equal(c->options->operands.items[0], "show"))
-		return usage(e, "everleaf account show is what there is");
+		return usage(e, "everleaf account does \"show\"%s%s%s",
+			     c->options->operands.count > 0 ? ", and not \"" : "",
+			     c->options->operands.count > 0 ? c->options->operands.items[0] : "",
+			     c->options->operands.count > 0 ? "\"" : "");
 	r = account_list(c->store, &accounts, &count, e);
 	for (size_t i = 0; i < count; i++) {
 		if (c->options->json)

@@ -3,6 +3,7 @@
  * delete — forgets a certificate: marks it removed; whoever works on it withdraws what it has
  * published. Nothing is revoked, and deployed files stay where they are.
  */
+#include "agent/report.h"
 #include "agent/run.h"
 #include "store/event.h"
 
@@ -45,6 +46,8 @@ int cmd_delete(struct context *c, struct err *e)
 	item.certificate_id = certificate->id;
 	item.issue = ISSUE_NEVER;
 	r = run_items(c, &item, 1, false, e); /* withdraws what is published */
+	if (r == 0 && c->options->json)
+		return report_show(c, certificate, e);
 	if (r == 0 && !c->options->quiet)
 		printf("%s: deleted; what was deployed stays where it is\n", name);
 	return r;

@@ -3,9 +3,10 @@
  * export — privkey.pem, cert.pem, chain.pem and fullchain.pem of the present version, written once
  * and not kept up to date: for that there is --deploy-files.
  */
+#include "agent/report.h"
 #include "agent/run.h"
-#include "agent/work.h"
 #include "agent/words.h"
+#include "agent/work.h"
 
 #include <stdio.h>
 
@@ -45,6 +46,8 @@ int cmd_export(struct context *c, struct err *e)
 		return r;
 	directory = words_path(c->options->out);
 	r = export_version(c, certificate, directory, e);
+	if (r == 0 && c->options->json)
+		return report_show(c, certificate, e);
 	if (r == 0 && !c->options->quiet)
 		printf("%s: written to %s\n", name, directory);
 	return r;

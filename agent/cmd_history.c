@@ -57,7 +57,8 @@ static struct json *event_json(const struct event *ev, const char *name)
 	json_put(j, "at", report_time(ev->at));
 	json_put_text(j, "kind", ev->kind);
 	json_put_text(j, "certificate", name);
-	json_put(j, "order", ev->order_id != 0 ? json_new_number(ev->order_id) : json_new_text(NULL));
+	json_put(j, "order",
+		 ev->order_id != 0 ? json_new_number(ev->order_id) : json_new_text(NULL));
 	json_put_text(j, "text", ev->text);
 	return j;
 }

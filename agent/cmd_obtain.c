@@ -30,14 +30,16 @@ struct obtain {
 static int handle_check(const char *handle, struct err *e)
 {
 	size_t len = strlen(handle);
+	bool good = len > 0 && len <= 64;
 
-	for (size_t i = 0; i < len; i++)
-		if (!islower((unsigned char)handle[i]) && !isdigit((unsigned char)handle[i]) &&
-		    (i == 0 || strchr("._-", handle[i]) == NULL))
-			len = SIZE_MAX - 1;
-	if (len == 0 || len > 64)
-		return usage(e, "\"%s\" cannot name a certificate: use 1 to 64 of a-z, 0-9, \".\", "
-			     "\"_\", \"-\", beginning with a letter or digit; see --name", handle);
+	for (size_t i = 0; good && i < len; i++)
+		good = islower((unsigned char)handle[i]) || isdigit((unsigned char)handle[i]) ||
+		       (i > 0 && strchr("._-", handle[i]) != NULL);
+	if (!good)
+		return usage(e,
+			     "\"%s\" cannot name a certificate: use 1 to 64 of a-z, 0-9, \".\", "
+			     "\"_\", \"-\", beginning with a letter or digit; see --name",
+			     handle);
 	return 0;
 }
 
@@ -138,7 +140,8 @@ static int obtain_write(struct obtain *b, struct err *e)
 		r = obtain_server(b, &server, &present, e);
 	known = b->certificate != NULL;
 	if (r == 0)
-		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish, e);
+		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish,
+			    e);
 	if (r == 0 && !known)
 		certificate_new(b);
 	if (r != 0)
@@ -188,9 +191,11 @@ static int obtain_say(struct obtain *b, enum run_result result, struct err *e)
 	if (r != 0 || now == NULL)
 		return r;
 	if (result == RUN_NOTHING && !b->c->options->json)
-		log_line(LOG_NOTICE, "%s: not due before %s (%s); --force issues it anyway", now->name,
-			 clock_format(s.when, when), s.why);
-	return result == RUN_FAILED ? 0 : report_show(b->c, now, e);
+		log_line(LOG_NOTICE, "%s: not due before %s (%s); --force issues it anyway",
+			 now->name, clock_format(s.when, when), s.why);
+	if (result == RUN_FAILED || b->c->options->quiet)
+		return 0;
+	return report_show(b->c, now, e);
 }
 
 static int obtain_names(struct obtain *b, struct err *e)
@@ -219,7 +224,8 @@ int cmd_obtain(struct context *c, struct err *e)
 	if (r == 0)
 		r = obtain_wanted(&b, e);
 	if (r == 0) {
-		item = (struct run_item){.certificate_id = b.certificate->id, .issue = b.force ? ISSUE_NOW : ISSUE_IF_DUE};
+		item = (struct run_item){.certificate_id = b.certificate->id,
+					 .issue = b.force ? ISSUE_NOW : ISSUE_IF_DUE};
 		r = run_items(c, &item, 1, false, e);
 	}
 	if (r == 0)

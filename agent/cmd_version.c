@@ -32,7 +32,7 @@ int cmd_help(struct context *c, struct err *e)
 {
 	const struct strlist *operands = &c->options->operands;
 
-	return commands_print(operands->count > 0 ? operands->items[0] : NULL, e);
+	return commands_print(operands->count > 0 ? operands->items[0] : NULL, c->options->json, e);
 }
 
 int cmd_keygen(struct context *c, struct err *e)

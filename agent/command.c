@@ -4,6 +4,8 @@
  */
 #include "agent/command.h"
 
+#include "agent/report.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,12 +50,34 @@ const char *command_name(const char *typed)
 	return command != NULL ? command->name : NULL;
 }
 
-int commands_print(const char *verb, struct err *e)
+static void commands_json(void)
+{
+	struct json *list = json_new_list();
+
+	for (size_t i = 0; i < COUNT_OF(commands); i++) {
+		struct json *j;
+
+		if (commands[i].summary == NULL)
+			continue;
+		j = json_new_map();
+		json_put_text(j, "name", commands[i].name);
+		json_put_text(j, "operands", commands[i].operands);
+		json_put_text(j, "summary", commands[i].summary);
+		json_add(list, j);
+	}
+	report_print("commands", list);
+}
+
+int commands_print(const char *verb, bool json, struct err *e)
 {
 	const struct command *command = command_find(verb);
 
 	if (verb != NULL && (command == NULL || command->summary == NULL))
 		return usage(e, "there is no command \"%s\"; see everleaf help", verb);
+	if (json) {
+		commands_json();
+		return 0;
+	}
 	if (command != NULL) {
 		printf("usage: everleaf %s %s\n\n%s\n\n", command->name, command->operands,
 		       command->summary);

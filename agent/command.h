@@ -13,11 +13,11 @@
 
 /* Exit codes (everleaf(1)). */
 enum exit_code {
-	EXIT_DONE = 0,     /* done, or nothing to do */
-	EXIT_FAILED = 1,   /* failed; what is kept and what comes next was said */
-	EXIT_USAGE = 2,    /* the command line cannot mean anything */
-	EXIT_NOTHING = 3,  /* nothing to do, with --exit-code */
-	EXIT_LATER = 75,   /* nothing is wrong here: try again later */
+	EXIT_DONE = 0,    /* done, or nothing to do */
+	EXIT_FAILED = 1,  /* failed; what is kept and what comes next was said */
+	EXIT_USAGE = 2,   /* the command line cannot mean anything */
+	EXIT_NOTHING = 3, /* nothing to do, with --exit-code */
+	EXIT_LATER = 75,  /* nothing is wrong here: try again later */
 };
 
 /* What a command is given. */
@@ -50,10 +50,10 @@ const char *command_name(const char *typed);
 char *command_state_dir(const struct options *o);
 
 command_fn cmd_account, cmd_delete, cmd_deploy, cmd_export, cmd_help, cmd_history, cmd_keygen,
-	cmd_obtain, cmd_pause, cmd_reconfigure, cmd_renew, cmd_resume, cmd_run, cmd_show, cmd_status,
-	cmd_version;
+	cmd_obtain, cmd_pause, cmd_reconfigure, cmd_renew, cmd_resume, cmd_run, cmd_show,
+	cmd_status, cmd_version;
 
 /* For cmd_help: prints the table, or one command; ERR_CONFIG "usage" for an unknown one. */
-int commands_print(const char *verb, struct err *e);
+int commands_print(const char *verb, bool json, struct err *e);
 
 #endif

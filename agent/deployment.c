@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROVE_LIMIT_S 15
+#define PROVE_LIMIT_S  15
 #define PROVE_AGAIN_MS 250
 
 static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed;
@@ -33,9 +33,9 @@ struct deployment_memory {
 	struct target *target;
 	struct version *version;
 	struct json *settings;
-	char *directory;   /* of a `files` deployer before this one, or NULL */
-	int64_t wanted;    /* the target's, as this install raised it */
-	int64_t since;     /* of PROVE */
+	char *directory; /* of a `files` deployer before this one, or NULL */
+	int64_t wanted;  /* the target's, as this install raised it */
+	int64_t since;   /* of PROVE */
 	bool target_taken;
 };
 
@@ -242,8 +242,9 @@ static int deployment_ends(struct step *s, struct err *e)
 	s->saved = &stage_deployed;
 	step_event(s, "deployed", "%s: certificate %s", m->target->deployer, m->version->serial);
 	step_says(s, "deployed by %s%s", m->target->deployer,
-		  json_get_text(m->settings, "prove") != NULL ? ", and the server was seen to serve it"
-							       : "");
+		  json_get_text(m->settings, "prove") != NULL
+			  ? ", and the server was seen to serve it"
+			  : "");
 	return step_ends(s, &stage_deployed, e);
 }
 

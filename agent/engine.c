@@ -69,8 +69,9 @@ static int step_gave_up(struct step *s, const struct err *why, struct err *e)
 	if (str_equal(why->type, "lost")) {
 		log_line(LOG_INFO, "%s: %s", s->label, why->text);
 		s->over = true;
-		return target == 0 ? 0
-				   : claim_release(s->engine->config.store, CLAIM_TARGET, target, e);
+		return target == 0
+			       ? 0
+			       : claim_release(s->engine->config.store, CLAIM_TARGET, target, e);
 	}
 	*e = *why;
 	return why->code;
@@ -302,7 +303,13 @@ static void engine_fetched(void *arg, const char *token)
 int engine_new(const struct engine_config *config, struct engine **ret_engine, struct err *e)
 {
 	struct engine *g = mem_new(sizeof(*g));
-	struct standalone_config answers = {config->loop, config->store, engine_fetched, g};
+	struct standalone_config answers = {
+		.loop = config->loop,
+		.store = config->store,
+		.clock = config->clock,
+		.fetched = engine_fetched,
+		.arg = g,
+	};
 	int r;
 
 	g->config = *config;

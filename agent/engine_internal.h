@@ -25,6 +25,7 @@ struct ca {
 	char *server, *ca_bundle, *proxy; /* the latter two may be NULL */
 	struct session *session;
 	char *directory; /* fetched and not yet in the store */
+	bool stale;      /* what is in the store is to be forgotten */
 };
 
 /* A row this process has worked on and let go. */
@@ -43,7 +44,7 @@ struct engine {
 	struct scope *scopes;
 	size_t scope_count;
 	struct standalone *standalone;
-	int64_t look_ms;  /* mono: when to look for work */
+	int64_t look_ms;   /* mono: when to look for work */
 	int64_t resume_ms; /* mono: no turn before (a commit failed) */
 	int crashes;
 	struct ended *ended; /* rows that this run has worked on */

@@ -103,7 +103,8 @@ static bool look_hurries(struct look *l, const struct machine *m, const struct o
 	if (!l->g->config.by_hand || l->g->config.patient || ended_here(l->g, m, row->id))
 		return false;
 	if (m->load(&s, NULL) == 0 && s.standing != NULL)
-		hurries = s.standing->error.code != ERR_BUSY || s.standing->error.retry_at <= l->now;
+		hurries =
+			s.standing->error.code != ERR_BUSY || s.standing->error.retry_at <= l->now;
 	m->forget(&s);
 	free(s.label);
 	return hurries;

@@ -64,8 +64,9 @@ static int everleaf(int argc, char **argv, struct options *o, struct err *e)
 	if (o->version)
 		return cmd_version(&c, e);
 	if (o->help || o->verb == NULL)
-		return commands_print(o->verb, e) != 0 ? ERR_CONFIG
-						       : (o->help ? EXIT_DONE : EXIT_USAGE);
+		return commands_print(o->verb, o->json, e) != 0
+			       ? ERR_CONFIG
+			       : (o->help ? EXIT_DONE : EXIT_USAGE);
 	command = command_find(o->verb);
 	if (command == NULL)
 		return usage(e, "there is no command \"%s\"; see everleaf help", o->verb);

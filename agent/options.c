@@ -46,7 +46,8 @@ static const struct option_row rows[] = {
 	{"server", 0, OPTION_TEXT, AT(server), SERVER, "URL|SHORT",
 	 "the CA's directory URL, or letsencrypt (default), letsencrypt-staging, zerossl, google, "
 	 "buypass, actalis, sslcom"},
-	{"staging", 0, OPTION_FLAG, AT(staging), SERVER, NULL, "the same as --server letsencrypt-staging"},
+	{"staging", 0, OPTION_FLAG, AT(staging), SERVER, NULL,
+	 "the same as --server letsencrypt-staging"},
 	{"test-cert", 0, OPTION_FLAG, AT(staging), SERVER, NULL, NULL},
 	{"test", 0, OPTION_FLAG, AT(staging), SERVER, NULL, NULL},
 	{"ca-bundle", 0, OPTION_TEXT, AT(ca_bundle), SERVER, "FILE|DIR",
@@ -85,7 +86,8 @@ static const struct option_row rows[] = {
 	{"reloadcmd", 0, OPTION_LIST, AT(deploy_hooks), WISH, "", NULL},
 	{"prove", 0, OPTION_TEXT, AT(prove), WISH, "HOST:PORT",
 	 "the last deployment is done when a TLS handshake there shows the new certificate"},
-	{"pre-hook", 0, OPTION_TEXT, AT(pre_hook), WISH, "COMMAND", "run before answers are published"},
+	{"pre-hook", 0, OPTION_TEXT, AT(pre_hook), WISH, "COMMAND",
+	 "run before answers are published"},
 	{"post-hook", 0, OPTION_TEXT, AT(post_hook), WISH, "COMMAND",
 	 "run after they were taken back, if the pre-hook may have run"},
 	{"force", 0, OPTION_FLAG, AT(force), RENEW, NULL, "even if it is not due"},
@@ -96,7 +98,8 @@ static const struct option_row rows[] = {
 	{"state", 0, OPTION_TEXT, AT(state), "", "DIR",
 	 "the state directory (default: $EVERLEAF_STATE, /var/lib/everleaf for root)"},
 	{"json", 0, OPTION_FLAG, AT(json), "", NULL, "print JSON"},
-	{"exit-code", 0, OPTION_FLAG, AT(exit_code), "", NULL, "exit 3 when there was nothing to do"},
+	{"exit-code", 0, OPTION_FLAG, AT(exit_code), "", NULL,
+	 "exit 3 when there was nothing to do"},
 	{"verbose", 'v', OPTION_COUNT, AT(verbose), "", NULL, "say more; twice: still more"},
 	{"quiet", 'q', OPTION_FLAG, AT(quiet), "", NULL, "say only what failed"},
 	{"color", 0, OPTION_TEXT, AT(color), "", "WHEN", "auto (default), always or never"},
@@ -186,7 +189,8 @@ bool options_known(const char *verb, const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (str_equal(rows[i].name, name))
-			return verb[0] == '\0' ? rows[i].verbs[0] == '\0' : row_is_of(&rows[i], verb);
+			return verb[0] == '\0' ? rows[i].verbs[0] == '\0'
+					       : row_is_of(&rows[i], verb);
 	return false;
 }
 

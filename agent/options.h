@@ -13,11 +13,11 @@
 
 /* Strings are borrowed from argv. */
 struct options {
-	const char *verb;         /* NULL: none was given */
+	const char *verb; /* NULL: none was given */
 	struct strlist operands;
 	/* of every command */
 	const char *state;
-	const char *color;        /* "auto", "always", "never" */
+	const char *color; /* "auto", "always", "never" */
 	bool json, quiet, exit_code, help, version;
 	int verbose;
 	/* of some */

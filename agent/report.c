@@ -62,7 +62,9 @@ static int report_state(struct context *c, struct report *r, struct err *e)
 		return ret;
 	if (o != NULL && o->ended_at == 0)
 		error_take(r, &o->standing);
-	if (r->live != NULL && r->live->not_after <= now)
+	if (r->certificate->removed_at != 0)
+		r->state = "removed";
+	else if (r->live != NULL && r->live->not_after <= now)
 		r->state = "expired";
 	else if (o != NULL && o->ended_at == 0 && o->standing.failures == 0)
 		r->state = "renewing";
@@ -154,7 +156,6 @@ struct json *report_json(const struct report *r)
 	json_put_text(j, "serial", r->live != NULL ? r->live->serial : NULL);
 	json_put(j, "not_before", report_time(r->live != NULL ? r->live->not_before : 0));
 	json_put(j, "not_after", report_time(r->live != NULL ? r->live->not_after : 0));
-	json_put_flag(j, "paused", r->certificate->paused);
 	json_put(j, "next", next_json(&r->next));
 	json_put(j, "last_error", error_json(&r->error, r->error_at));
 	return j;

@@ -17,11 +17,11 @@
 /* Everything that is told of one certificate, read at one time. Owns its pointers. */
 struct report {
 	struct certificate *certificate;
-	struct version *live;   /* NULL: none yet */
+	struct version *live; /* NULL: none yet */
 	struct renewal renewal;
 	struct schedule next;
-	const char *state;      /* "valid", "due", … ; static */
-	struct err error;       /* of the renewal, an order or a deployment; code ERR_NONE: none */
+	const char *state; /* "valid", "due", … ; static */
+	struct err error;  /* of the renewal, an order or a deployment; code ERR_NONE: none */
 	int64_t error_at;
 };
 

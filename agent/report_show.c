@@ -101,6 +101,7 @@ static struct json *page_json(const struct page *p)
 	struct json *j = report_json(p->report);
 	const struct version *live = p->report->live;
 
+	json_put_flag(j, "paused", p->report->certificate->paused);
 	json_put_text(j, "origin", p->report->certificate->origin);
 	json_put_text(j, "server", p->account != NULL ? p->account->server : NULL);
 	json_put_text(j, "issuer", live != NULL ? live->issuer : NULL);
@@ -162,7 +163,7 @@ int report_show(struct context *c, const struct certificate *certificate, struct
 
 	if (r == 0 && c->options->json)
 		report_print("certificate", page_json(&page));
-	else if (r == 0)
+	else if (r == 0 && !c->options->quiet)
 		print_page(c, &page);
 	page_clear(&page);
 	return r;

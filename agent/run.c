@@ -151,8 +151,7 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 	return r;
 }
 
-int run_items(struct context *c, struct run_item *items, size_t count, bool patient,
-	      struct err *e)
+int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e)
 {
 	struct engine_config config = {
 		.store = c->store,

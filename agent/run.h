@@ -21,15 +21,14 @@ enum run_result {
 struct run_item {
 	int64_t certificate_id;
 	enum engine_issue issue;
-	int64_t live_before;  /* filled by run_items: the version that was live, … */
-	bool pending_before;  /* … and whether deployments of it were waiting; */
+	int64_t live_before;    /* filled by run_items: the version that was live, … */
+	bool pending_before;    /* … and whether deployments of it were waiting; */
 	enum run_result result; /* what became of it */
 };
 
 /* Drives the items until they are settled. patient: back-offs hold (a renewal of whatever is due).
  * An error is the engine's; the items' own failures were logged and are in their results. */
-int run_items(struct context *c, struct run_item *items, size_t count, bool patient,
-	      struct err *e);
+int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e);
 
 /* The exit code for what became of them: the worst one counts. */
 int run_exit(const struct options *o, const struct run_item *items, size_t count);

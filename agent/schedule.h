@@ -19,17 +19,17 @@ enum schedule_what {
 
 struct schedule_input {
 	const struct certificate *certificate;
-	const struct version *live;       /* NULL: none yet */
+	const struct version *live; /* NULL: none yet */
 	const struct renewal *renewal;
-	const uint8_t *seed;              /* the store's, 32 bytes */
+	const uint8_t *seed; /* the store's, 32 bytes */
 	int64_t now;
 };
 
 struct schedule {
 	enum schedule_what what;
-	int64_t when;     /* Unix seconds; ≤ now means now */
-	int64_t due;      /* the same without the back-off after failures */
-	char why[160];    /* one clause for people */
+	int64_t when;  /* Unix seconds; ≤ now means now */
+	int64_t due;   /* the same without the back-off after failures */
+	char why[160]; /* one clause for people */
 };
 
 /* A third of the lifetime before the end (half when it lives less than ten days), pulled forward

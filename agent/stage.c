@@ -37,8 +37,8 @@
 
 static const struct stage *const stages[] = {
 	&stage_new,      &stage_read,     &stage_authorize, &stage_review,   &stage_present,
-	&stage_settle,   &stage_answer,   &stage_validate, &stage_finalize,  &stage_process,
-	&stage_download, &stage_withdraw, &stage_done,     &stage_failed,
+	&stage_settle,   &stage_answer,   &stage_validate,  &stage_finalize, &stage_process,
+	&stage_download, &stage_withdraw, &stage_done,      &stage_failed,
 };
 
 struct order_memory *order_memory(const struct step *s)
@@ -174,7 +174,8 @@ int order_wanted(struct step *s, struct err *e)
 
 	r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
 	if (r == 0 && (c == NULL || c->removed_at != 0))
-		r = err_set(e, ERR_CONFIG, "the certificate was deleted while it was being renewed");
+		r = err_set(e, ERR_CONFIG,
+			    "the certificate was deleted while it was being renewed");
 	return r;
 }
 
@@ -270,7 +271,8 @@ static int read_hear(struct step *s, struct work *w, struct err *e)
 	if (w->response != NULL && w->response->status == 404) {
 		struct err gone = {0};
 
-		err_set(&gone, ERR_NET, "the CA does not know order %lld any more", (long long)s->id);
+		err_set(&gone, ERR_NET, "the CA does not know order %lld any more",
+			(long long)s->id);
 		snprintf(gone.type, sizeof(gone.type), "interrupted");
 		return order_fails(s, &gone, e);
 	}

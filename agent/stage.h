@@ -12,21 +12,22 @@
 
 /* What an order's step remembers between turns; gone with the process, found again by READ. */
 struct order_memory {
-	struct order *order;             /* the row */
-	struct wish *wish;               /* of the row */
-	struct acme_order *acme;         /* as last read; NULL: not read yet */
-	struct acme_authorization **authorizations; /* as AUTHORIZE read them; entries may be NULL */
+	struct order *order;     /* the row */
+	struct wish *wish;       /* of the row */
+	struct acme_order *acme; /* as last read; NULL: not read yet */
+	struct acme_authorization *
+		*authorizations; /* as AUTHORIZE read them; entries may be NULL */
 	size_t authorization_count;
-	struct challenge **challenges;   /* those to be answered now, as PRESENT stored them */
-	bool *answered;                  /* … which the CA has been told of already */
-	bool *fetched;                   /* … which our listener has served */
+	struct challenge **challenges; /* those to be answered now, as PRESENT stored them */
+	bool *answered;                /* … which the CA has been told of already */
+	bool *fetched;                 /* … which our listener has served */
 	size_t challenge_count;
-	char *thumbprint;                /* of the account's key (RFC 8555 8.1) */
-	bool resumed;                    /* taken up again from its row */
-	int phase;                       /* of a stage that asks in several rounds */
-	int polls;                       /* of VALIDATE or PROCESS so far */
-	int finalized;                   /* how often FINALIZE was asked by this step */
-	int64_t since;                   /* Unix seconds when that began */
+	char *thumbprint; /* of the account's key (RFC 8555 8.1) */
+	bool resumed;     /* taken up again from its row */
+	int phase;        /* of a stage that asks in several rounds */
+	int polls;        /* of VALIDATE or PROCESS so far */
+	int finalized;    /* how often FINALIZE was asked by this step */
+	int64_t since;    /* Unix seconds when that began */
 };
 
 struct order_memory *order_memory(const struct step *s);

@@ -86,7 +86,8 @@ static int challenge_missing(const struct acme_authorization *a, const struct so
 	for (size_t i = 0; i < a->challenge_count; i++)
 		strlist_add(&types, a->challenges[i].type);
 	offered = strlist_join(&types, ", ");
-	return err_set(e, ERR_CONFIG, "the CA offers %s for %s%s, and the solver %s answers none of them",
+	return err_set(e, ERR_CONFIG,
+		       "the CA offers %s for %s%s, and the solver %s answers none of them",
 		       offered[0] != '\0' ? offered : "no challenge", a->wildcard ? "*." : "",
 		       a->identifier, solver->name);
 }
@@ -142,7 +143,8 @@ static int authorize_decide(struct step *s, struct err *e)
 			return authorize_refused(s, m->authorizations[i], e);
 	if (m->acme->status == ACME_INVALID) {
 		if (m->acme->problem != NULL)
-			return retry_error(m->acme->problem, 0, step_now(s), e) != 0 ? ERR_PROBLEM : 0;
+			return retry_error(m->acme->problem, 0, step_now(s), e) != 0 ? ERR_PROBLEM
+										     : 0;
 		return err_set(e, ERR_PROBLEM, "the CA made the order invalid and says no reason");
 	}
 	for (size_t i = 0; r == 0 && i < m->authorization_count; i++)

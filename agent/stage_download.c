@@ -123,4 +123,5 @@ static int download_hear(struct step *s, struct work *w, struct err *e)
 	return order_withdraws(s, e);
 }
 
-const struct stage stage_download = {.name = "download", .ask = download_ask, .hear = download_hear};
+const struct stage stage_download = {
+	.name = "download", .ask = download_ask, .hear = download_hear};

@@ -49,9 +49,9 @@ static int finalize_ask(struct step *s, struct err *e)
 		r = err_set(e, ERR_NET, "the CA has not taken the CSR in %d tries", FINALIZE_LIMIT);
 	if (r != 0)
 		return r;
-	return order_asks(s, 0,
-			  request_finalize(m->acme->finalize, m->order->csr.data, m->order->csr.len),
-			  e);
+	return order_asks(
+		s, 0, request_finalize(m->acme->finalize, m->order->csr.data, m->order->csr.len),
+		e);
 }
 
 static int finalize_hear(struct step *s, struct work *w, struct err *e)

@@ -77,7 +77,8 @@ static int present_hear(struct step *s, struct work *w, struct err *e)
 
 	if (w != NULL && w->error.code != ERR_NONE) {
 		*e = w->error;
-		return err_while(e, m->phase == PRESENT_HOOK ? "the pre-hook" : "publishing the answer");
+		return err_while(e, m->phase == PRESENT_HOOK ? "the pre-hook"
+							     : "publishing the answer");
 	}
 	if (!step_all_heard(s))
 		return 0;

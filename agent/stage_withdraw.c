@@ -75,7 +75,8 @@ static int withdraw_failed(struct step *s, struct err *e)
 	renewal.failures++;
 	renewal.error = *why;
 	renewal.error_at = step_now(s);
-	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->certificate_id);
+	renewal.next_at =
+		step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->certificate_id);
 	r = renewal_save(engine_store(s->engine), &renewal, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }
@@ -103,7 +104,8 @@ static int withdraw_trouble(struct step *s, const struct work *w)
 	const char *what = m->phase == WITHDRAW_HOOK ? "the post-hook" : "taking back the answer";
 
 	if (m->phase == WITHDRAW_ANSWERS && ++m->polls < WITHDRAW_TRIES) {
-		log_line(LOG_NOTICE, "%s: %s: %s; it is tried again", s->label, what, w->error.text);
+		log_line(LOG_NOTICE, "%s: %s: %s; it is tried again", s->label, what,
+			 w->error.text);
 		step_rests(s);
 		return 1;
 	}

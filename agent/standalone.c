@@ -17,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READY_TRIES    40 /* of binding, … */
-#define READY_AGAIN_MS 250 /* … this far apart: ten seconds in all */
+#define READY_LIMIT_MS 10000 /* for our answer to be found at a port that is not ours */
+#define READY_AGAIN_MS 250
 #define ANSWER_MAX     1024
 
 struct standalone {
@@ -218,7 +218,7 @@ struct ready {
 	struct http *http;
 	struct http_call *call;
 	struct watch *timer;
-	int tries;
+	int64_t until_ms; /* mono */
 	hook_done *done;
 	void *arg;
 };
@@ -273,7 +273,7 @@ static void ready_got(void *arg, struct http_response *response, const struct er
 	http_response_free(response);
 	if (ours)
 		ready_answers(rd, NULL);
-	else if (++rd->tries >= READY_TRIES)
+	else if (clock_mono_ms(rd->st->config.clock) >= rd->until_ms)
 		ready_taken(rd);
 	else
 		rd->timer = loop_watch_timer(rd->st->config.loop, READY_AGAIN_MS, ready_try, rd);
@@ -323,6 +323,7 @@ static struct hook_call *standalone_ready(const struct solver_task *task, hook_d
 	rd = mem_new(sizeof(*rd));
 	rd->base.cancel = ready_free;
 	rd->st = st;
+	rd->until_ms = clock_mono_ms(st->config.clock) + READY_LIMIT_MS;
 	rd->address = mem_str(address);
 	rd->port = port;
 	rd->token = mem_str(task->token);

@@ -10,6 +10,7 @@
 #ifndef AGENT_STANDALONE_H
 #define AGENT_STANDALONE_H
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/loop.h"
 #include "hooks/solver.h"
@@ -23,8 +24,9 @@ struct store;
 extern const struct solver_ops solver_standalone;
 
 struct standalone_config {
-	struct loop *loop;   /* borrowed */
-	struct store *store; /* borrowed; the listener never sees it */
+	struct loop *loop;                             /* borrowed */
+	struct store *store;                           /* borrowed; the listener never sees it */
+	const struct clock *clock;                     /* borrowed */
 	void (*fetched)(void *arg, const char *token); /* told of each token that was served */
 	void *arg;
 };

@@ -54,27 +54,27 @@ struct step {
 	const struct machine *machine;
 	const struct stage *stage;
 	const struct stage *saved; /* the durable one that the row names; load sets it */
-	int64_t id;             /* of the row; the certificate's for a renewal */
-	int64_t certificate_id; /* 0 for accounts */
-	char *label;            /* the certificate's name or the CA's URL, for people */
+	int64_t id;                /* of the row; the certificate's for a renewal */
+	int64_t certificate_id;    /* 0 for accounts */
+	char *label;               /* the certificate's name or the CA's URL, for people */
 	struct standing *standing; /* of the row; NULL for a renewal */
-	int64_t due_ms;         /* mono: when to ask; STEP_NEVER while works are out */
-	bool waits;             /* the stage said step_waits() */
-	struct work *works;     /* out or to be submitted */
-	struct work *spent;     /* dropped, freed after the turn: a hear may still read its own */
-	size_t unheard;         /* how many of them have not been heard */
-	void *memory;           /* the machine's own */
-	int parks;              /* rests in memory in a row (badNonce, another's order) */
-	int64_t commits;        /* turns that changed something of it */
-	bool wrote;             /* in this turn */
-	bool over;              /* to be dropped after this turn */
+	int64_t due_ms;            /* mono: when to ask; STEP_NEVER while works are out */
+	bool waits;                /* the stage said step_waits() */
+	struct work *works;        /* out or to be submitted */
+	struct work *spent; /* dropped, freed after the turn: a hear may still read its own */
+	size_t unheard;     /* how many of them have not been heard */
+	void *memory;       /* the machine's own */
+	int parks;          /* rests in memory in a row (badNonce, another's order) */
+	int64_t commits;    /* turns that changed something of it */
+	bool wrote;         /* in this turn */
+	bool over;          /* to be dropped after this turn */
 };
 
 #define STEP_NEVER INT64_MAX
 
 /* Changes the stage — the only function that does — and logs the arrow. A durable stage is saved
- * in the row, with attempts and failures reset when the row did not name it yet. Works still out are
- * cancelled. */
+ * in the row, with attempts and failures reset when the row did not name it yet. Works still out
+ * are cancelled. */
 int step_goes(struct step *s, const struct stage *to, struct err *e);
 
 /* The same stage asks again in ms milliseconds. No failure, nothing durable. */
@@ -98,8 +98,7 @@ int step_event(struct step *s, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* A progress line for the operator: "LABEL: …". */
-void step_says(const struct step *s, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void step_says(const struct step *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int64_t step_now(const struct step *s);
 

@@ -63,7 +63,8 @@ static int put_port(const struct options *o, struct json *solver, struct err *e)
 	long port = strtol(o->http_port, &end, 10);
 
 	if (*end != '\0' || port < 1 || port > 65535)
-		return usage(e, "--http-port is a number from 1 to 65535, not \"%s\"", o->http_port);
+		return usage(e, "--http-port is a number from 1 to 65535, not \"%s\"",
+			     o->http_port);
 	json_put_number(solver, "port", port);
 	return 0;
 }
@@ -86,9 +87,13 @@ static int put_command(struct json *map, const char *member, const char *text, s
 	return 0;
 }
 
-static bool wants_standalone(const struct options *o)
+static int put_listener(const struct options *o, struct json *solver, struct err *e)
 {
-	return o->standalone || o->http_address != NULL || o->http_port != NULL;
+	json_put_text(solver, "name", "standalone");
+	if (o->http_address != NULL)
+		json_put_text(solver, "address", o->http_address);
+	json_put_number(solver, "port", 80);
+	return o->http_port != NULL ? put_port(o, solver, e) : 0;
 }
 
 static int solver_typed(const struct options *o, struct json **ret_solver, struct err *e)
@@ -96,7 +101,9 @@ static int solver_typed(const struct options *o, struct json **ret_solver, struc
 	AUTO_JSON struct json *solver = json_new_map();
 	int r = 0;
 
-	if ((o->webroot != NULL) + (o->solver_exec != NULL) + wants_standalone(o) > 1)
+	bool listens = o->standalone || o->http_address != NULL || o->http_port != NULL;
+
+	if ((o->webroot != NULL) + (o->solver_exec != NULL) + listens > 1)
 		return usage(e, "choose one of --standalone, --webroot and --solver-exec");
 	if (o->webroot != NULL) {
 		AUTO_FREE char *directory = words_path(o->webroot);
@@ -106,13 +113,8 @@ static int solver_typed(const struct options *o, struct json **ret_solver, struc
 	} else if (o->solver_exec != NULL) {
 		json_put_text(solver, "name", "exec");
 		r = put_command(solver, "command", o->solver_exec, e);
-	} else if (wants_standalone(o)) {
-		json_put_text(solver, "name", "standalone");
-		if (o->http_address != NULL)
-			json_put_text(solver, "address", o->http_address);
-		json_put_number(solver, "port", 80);
-		if (o->http_port != NULL)
-			r = put_port(o, solver, e);
+	} else if (listens) {
+		r = put_listener(o, solver, e);
 	} else {
 		return 0;
 	}
@@ -121,10 +123,10 @@ static int solver_typed(const struct options *o, struct json **ret_solver, struc
 	return r;
 }
 
-/* Nothing was said and nothing is remembered: port 80 if it can be had. */
-static int solver_default(struct json **ret_solver, struct err *e)
+/* No method was said and none is remembered: standalone, if the port can be had. */
+static int port_free(int port, struct err *e)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(80)};
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char holder[128] = "";
 	int one = 1;
@@ -132,16 +134,27 @@ static int solver_default(struct json **ret_solver, struct err *e)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) != 0 ||
 	    listen(fd, 1) != 0) {
-		(void)listener_port_holder(80, holder, sizeof(holder));
-		return err_set(e, ERR_CONFIG,
-			       "port 80 cannot be used%s%s: say how the CA shall be answered, for "
-			       "instance with --webroot DIR, the document root of the web server there",
-			       holder[0] != '\0' ? ", it is taken by " : "", holder);
+		(void)listener_port_holder(port, holder, sizeof(holder));
+		return err_set(
+			e, ERR_CONFIG,
+			"port %d cannot be used%s%s: say how the CA shall be answered, for "
+			"instance with --webroot DIR, the document root of the web server there",
+			port, holder[0] != '\0' ? ", it is taken by " : "", holder);
 	}
-	*ret_solver = json_new_map();
-	json_put_text(*ret_solver, "name", "standalone");
-	json_put_number(*ret_solver, "port", 80);
 	return 0;
+}
+
+static int solver_default(struct json **solver, struct err *e)
+{
+	int64_t port = 80;
+
+	if (*solver == NULL) {
+		*solver = json_new_map();
+		json_put_text(*solver, "name", "standalone");
+		json_put_number(*solver, "port", port);
+	}
+	(void)json_number(json_get(*solver, "port"), &port);
+	return port_free((int)port, e);
 }
 
 static int solver_judge(const struct json *solver, const struct strlist *names, struct err *e)
@@ -153,9 +166,10 @@ static int solver_judge(const struct json *solver, const struct strlist *names, 
 			       json_get_text(solver, "name"));
 	for (size_t i = 0; i < names->count; i++)
 		if (!ops->handles("http-01", identifier_is_wildcard(names->items[i])))
-			return err_set(e, ERR_CONFIG,
-				       "%s needs a DNS challenge, which %s cannot answer: leave it out",
-				       names->items[i], ops->name);
+			return err_set(
+				e, ERR_CONFIG,
+				"%s needs a DNS challenge, which %s cannot answer: leave it out",
+				names->items[i], ops->name);
 	return ops->check != NULL ? ops->check(solver, e) : 0;
 }
 
@@ -174,9 +188,8 @@ static int files_typed(const struct options *o, struct json *files, struct err *
 	if (o->deploy_owner != NULL) {
 		const char *colon = strchr(o->deploy_owner, ':');
 		AUTO_FREE char *user =
-			colon != NULL
-				? mem_strn(o->deploy_owner, (size_t)(colon - o->deploy_owner))
-				: mem_str(o->deploy_owner);
+			colon != NULL ? mem_strn(o->deploy_owner, (size_t)(colon - o->deploy_owner))
+				      : mem_str(o->deploy_owner);
 
 		json_put_text(files, "owner", user[0] != '\0' ? user : NULL);
 		json_put_text(files, "group", colon != NULL ? colon + 1 : NULL);
@@ -255,8 +268,8 @@ static int put_prove(const struct options *o, const struct json *list, struct js
 	}
 	if (o->prove != NULL && json_count(list) == 0)
 		return usage(e, "--prove goes with --deploy-files or --deploy-hook");
-	if (o->prove != NULL && (colon == NULL || colon == o->prove || atoi(colon + 1) < 1 ||
-				 atoi(colon + 1) > 65535))
+	if (o->prove != NULL &&
+	    (colon == NULL || colon == o->prove || atoi(colon + 1) < 1 || atoi(colon + 1) > 65535))
 		return usage(e, "--prove is HOST:PORT, not \"%s\"", o->prove);
 	return 0;
 }
@@ -290,8 +303,8 @@ static int put_key(const struct options *o, const struct wish *old, struct json 
 	return 0;
 }
 
-static int put_solver(const struct options *o, const struct wish *old,
-		      const struct strlist *names, struct json *wish, struct err *e)
+static int put_solver(const struct options *o, const struct wish *old, const struct strlist *names,
+		      struct json *wish, struct err *e)
 {
 	AUTO_JSON struct json *solver = NULL;
 	int r;
@@ -299,7 +312,7 @@ static int put_solver(const struct options *o, const struct wish *old,
 	r = solver_typed(o, &solver, e);
 	if (r == 0 && solver == NULL && old != NULL && old->solver != NULL)
 		solver = copy(old->solver);
-	if (r == 0 && solver == NULL)
+	else if (r == 0 && !o->standalone && o->webroot == NULL && o->solver_exec == NULL)
 		r = solver_default(&solver, e);
 	if (r == 0)
 		r = solver_judge(solver, names, e);
@@ -321,8 +334,8 @@ static int put_hook(const char *typed, const struct wish *old, const char *membe
 	return 0;
 }
 
-int wishing(const struct options *o, const char *old, const struct strlist *names,
-	    char **ret_wish, struct err *e)
+int wishing(const struct options *o, const char *old, const struct strlist *names, char **ret_wish,
+	    struct err *e)
 {
 	AUTO_JSON struct json *wish = json_new_map();
 	AUTO_WISH struct wish *before = NULL;

@@ -12,8 +12,8 @@
  * when its port is free, else ERR_CONFIG with a sentence that names --webroot and who has the port.
  * Programs and directories that are named must be there. names: to refuse wildcards early.
  * *ret_wish is JSON, the caller's. */
-int wishing(const struct options *o, const char *old, const struct strlist *names,
-	    char **ret_wish, struct err *e);
+int wishing(const struct options *o, const char *old, const struct strlist *names, char **ret_wish,
+	    struct err *e);
 
 /* The directory URL for a URL or a short name; the default's when server is NULL and staging is
  * false. "usage" when it is neither. Borrowed. */

@@ -26,10 +26,11 @@ static int word_next(const char **at, struct buf *word, struct err *e)
 		} else if (quote == '\0' && (*p == '\'' || *p == '"')) {
 			quote = *p;
 		} else if (quote == '\0' && strchr("|;&<>$`*", *p) != NULL) {
-			return usage(e,
-				     "everleaf starts programs without a shell, so \"%c\" means nothing "
-				     "in \"%s\": quote it, or write /bin/sh -c '…'",
-				     *p, *at);
+			return usage(
+				e,
+				"everleaf starts programs without a shell, so \"%c\" means nothing "
+				"in \"%s\": quote it, or write /bin/sh -c '…'",
+				*p, *at);
 		} else {
 			if (quote != '\'' && *p == '\\' && p[1] != '\0')
 				p++;
@@ -55,7 +56,7 @@ char *words_path(const char *path)
 static int program_find(char **word, struct err *e)
 {
 	static const char *const places[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
-					     "/usr/bin",	"/sbin",	  "/bin"};
+					     "/usr/bin",        "/sbin",          "/bin"};
 
 	if (strchr(*word, '/') != NULL) {
 		char *path = words_path(*word);
@@ -72,8 +73,10 @@ static int program_find(char **word, struct err *e)
 		mem_set_str(word, path);
 		return 0;
 	}
-	return err_set(e, ERR_CONFIG, "there is no program \"%s\" in /usr/local/sbin, "
-		       "/usr/local/bin, /usr/sbin, /usr/bin, /sbin or /bin: give its path", *word);
+	return err_set(e, ERR_CONFIG,
+		       "there is no program \"%s\" in /usr/local/sbin, "
+		       "/usr/local/bin, /usr/sbin, /usr/bin, /sbin or /bin: give its path",
+		       *word);
 }
 
 int words_command(const char *text, struct strlist *words, struct err *e)

@@ -193,7 +193,7 @@ int work_solver(struct step *s, size_t index, const struct solver_ask *ask, stru
 	d->settings = settings;
 	d->op = ask->verb == SOLVER_PRESENT ? ops->present
 		: ask->verb == SOLVER_READY ? ops->ready
-				       : ops->withdraw;
+					    : ops->withdraw;
 	solver_fill(d, ask);
 	d->task.loop = engine_loop(s->engine);
 	d->task.host = engine_standalone(s->engine);
@@ -217,7 +217,8 @@ static void key_made(void *arg, struct key *key, const struct err *e)
 
 static void key_start(struct work *w)
 {
-	w->handle = keygen_start(engine_loop(w->step->engine), (enum key_kind)w->index, key_made, w);
+	w->handle =
+		keygen_start(engine_loop(w->step->engine), (enum key_kind)w->index, key_made, w);
 }
 
 static void key_cancelled(struct work *w)

@@ -14,10 +14,10 @@
 #include "store/version.h"
 
 struct work {
-	struct step *step; /* NULL once the step forgot it */
-	struct work *next; /* of the same step */
+	struct step *step;  /* NULL once the step forgot it */
+	struct work *next;  /* of the same step */
 	struct work *queue; /* in the engine's queue of what was answered */
-	size_t index;      /* the stage's own: which authorization, which challenge */
+	size_t index;       /* the stage's own: which authorization, which challenge */
 	bool started, answered, heard;
 
 	void (*start)(struct work *w);

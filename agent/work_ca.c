@@ -5,8 +5,8 @@
  */
 #include "agent/work.h"
 
-#include "agent/engine.h"
 #include "acme/jws.h"
+#include "agent/engine.h"
 #include "base/fault.h"
 #include "store/keys.h"
 
@@ -26,8 +26,8 @@ static void ca_data_free(void *data)
 	free(d);
 }
 
-static int ca_sign(void *arg, const struct jws_header *header, const char *payload,
-		   struct buf *out, struct err *e)
+static int ca_sign(void *arg, const struct jws_header *header, const char *payload, struct buf *out,
+		   struct err *e)
 {
 	struct ca_data *d = arg;
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
@@ -38,8 +38,7 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 	if (r != 0)
 		return r;
 	if (a == NULL)
-		return err_set(e, ERR_STORE, "the account %lld is gone",
-			       (long long)d->account_id);
+		return err_set(e, ERR_STORE, "the account %lld is gone", (long long)d->account_id);
 	r = keys_get(engine_store(d->engine), a->key_id, &key, e);
 	if (r != 0)
 		return r;

@@ -107,7 +107,7 @@ const char *clock_format(int64_t when, char text[CLOCK_TEXT_SIZE])
 		when = LATEST;
 	when -= EARLIEST;
 	second = when % DAY;
-	strcpy(text, "0000-00-00T00:00:00Z");
+	memcpy(text, "0000-00-00T00:00:00Z", sizeof("0000-00-00T00:00:00Z"));
 	put_date(text, when / DAY);
 	put_digits(text + 11, second / 3600, 2);
 	put_digits(text + 14, second / 60 % 60, 2);

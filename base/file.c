@@ -136,7 +136,7 @@ static int rename_in(int dir_fd, const char *from, const char *to, struct err *e
 	return 0;
 }
 
-int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+int file_replace_at(int dir_fd, const char *name, const struct buf *content, mode_t mode,
 		    struct err *e)
 {
 	char temporary[TEMPORARY_SIZE];
@@ -153,7 +153,7 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, 
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot make a file to replace %s", name);
 	FAULT("file.created");
-	r = fill_temporary(fd, data, len, mode, e);
+	r = fill_temporary(fd, content->data, content->len, mode, e);
 	if (r == 0)
 		r = rename_in(dir_fd, temporary, name, e);
 	if (r != 0) {

@@ -16,7 +16,7 @@ int file_read(const char *path, struct buf *b, struct err *e);
 
 /* Writes name in the directory dir_fd: a temporary file in the same directory (O_EXCL|O_NOFOLLOW,
  * mode), fsync, rename, fsync of the directory. ERR_SYS on failure; nothing is left behind. */
-int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
+int file_replace_at(int dir_fd, const char *name, const struct buf *content, mode_t mode,
 		    struct err *e);
 
 /* write() until all is written. */

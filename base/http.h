@@ -33,34 +33,34 @@ enum http_address {
 
 /* Copied by http_new. */
 struct http_policy {
-	bool https_only;          /* refuse http:// (always so for a CA) */
-	enum http_address reach;  /* highest class it may connect to; HTTP_REFUSED is never reached.
-				   * Behind a proxy only the proxy resolves, so only literal
-				   * addresses are judged, and the proxy's own address is not */
-	bool reach_from_url;      /* the class of what reach_url resolves to is allowed too (the
-				   * operator named that host: threats.md I19) */
-	const char *reach_url;    /* borrowed while http_new runs */
-	const char *ca_bundle;    /* file or hash directory, trusted alone; NULL: the system's */
-	const char *proxy;        /* URL, or NULL */
-	const char *user_agent;   /* NULL: none */
-	int connect_ms;           /* 0: 10 s */
-	int total_ms;             /* 0: 60 s */
+	bool https_only;         /* refuse http:// (always so for a CA) */
+	enum http_address reach; /* highest class it may connect to; HTTP_REFUSED is never reached.
+				  * Behind a proxy only the proxy resolves, so only literal
+				  * addresses are judged, and the proxy's own address is not */
+	bool reach_from_url;     /* the class of what reach_url resolves to is allowed too (the
+				  * operator named that host: threats.md I19) */
+	const char *reach_url;   /* borrowed while http_new runs */
+	const char *ca_bundle;   /* file or hash directory, trusted alone; NULL: the system's */
+	const char *proxy;       /* URL, or NULL */
+	const char *user_agent;  /* NULL: none */
+	int connect_ms;          /* 0: 10 s */
+	int total_ms;            /* 0: 60 s */
 };
 
 struct http_request {
-	const char *method;        /* "GET", "HEAD" or "POST"; borrowed during http_submit */
-	const char *url;           /* borrowed */
-	const char *body;          /* POST only; copied */
+	const char *method; /* "GET", "HEAD" or "POST"; borrowed during http_submit */
+	const char *url;    /* borrowed */
+	const char *body;   /* POST only; copied */
 	size_t body_len;
 	const struct strlist *headers; /* "Name: value"; borrowed */
-	size_t max_body;           /* bytes of answer accepted; more is ERR_PROTOCOL */
+	size_t max_body;               /* bytes of answer accepted; more is ERR_PROTOCOL */
 };
 
 struct http_response {
 	int status;
 	struct strlist headers; /* "name: value", name in lower case, value trimmed */
 	struct buf body;
-	bool reused;            /* came over a connection that had been used before */
+	bool reused; /* came over a connection that had been used before */
 };
 
 /* Exactly once, from the loop, unless cancelled. On success response is the callee's to free and

@@ -79,6 +79,7 @@ static bool connection_was_lost(const struct http_call *c, CURLcode result)
 	case CURLE_GOT_NOTHING:
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
+	case CURLE_PARTIAL_FILE: /* an HTTP/2 stream that broke off before it began */
 		return connection_was_reused(c);
 	default:
 		return false;

@@ -159,7 +159,7 @@ bool http_reaches(const struct http *h, enum http_address class)
 	return class != HTTP_REFUSED && (h->reach & 1U << class) != 0;
 }
 
-/* The operator named this host, so where it lies is allowed (threats.md I19). Behind a proxy names
+/* The operator named this host, so where it lies is allowed. Behind a proxy names
  * are not ours to resolve, and only an address in the URL counts. When the name does not resolve
  * yet (a daemon that started before the network), its own connections teach us later. */
 static int reach_learn(struct http *h, const char *url, struct err *e)
@@ -191,8 +191,8 @@ int http_policy_apply(struct http *h, const struct http_policy *policy, struct e
 	h->user_agent = mem_str(policy->user_agent);
 	h->connect_ms = policy->connect_ms > 0 ? policy->connect_ms : CONNECT_MS;
 	h->total_ms = policy->total_ms > 0 ? policy->total_ms : TOTAL_MS;
-	for (unsigned class = HTTP_PUBLIC; class <= (unsigned)policy->reach; class ++)
-		h->reach |= 1U << class;
+	for (unsigned bit = HTTP_PUBLIC; bit <= (unsigned)policy->reach; bit++)
+		h->reach |= 1U << bit;
 
 	r = trust_apply(h, policy->ca_bundle, e);
 	if (r != 0)

@@ -31,13 +31,13 @@ int json_parse(const char *data, size_t len, struct json **ret_json, struct err 
 /* The member, or NULL when v is NULL, no object, or has none of that name. Borrowed. */
 const struct json *json_get(const struct json *v, const char *key);
 
-const char *json_text(const struct json *v);                     /* NULL: no string. Borrowed */
-bool json_number(const struct json *v, int64_t *ret_number);     /* false: no integer */
-bool json_flag(const struct json *v);                            /* true only for JSON true */
+const char *json_text(const struct json *v);                 /* NULL: no string. Borrowed */
+bool json_number(const struct json *v, int64_t *ret_number); /* false: no integer */
+bool json_flag(const struct json *v);                        /* true only for JSON true */
 bool json_is_map(const struct json *v);
 bool json_is_list(const struct json *v);
-size_t json_count(const struct json *v);                         /* of a list; else 0 */
-const struct json *json_at(const struct json *v, size_t index);  /* of a list, or NULL */
+size_t json_count(const struct json *v);                        /* of a list; else 0 */
+const struct json *json_at(const struct json *v, size_t index); /* of a list, or NULL */
 
 /* json_text of a member; NULL when it is absent or no string. */
 const char *json_get_text(const struct json *v, const char *key);
@@ -48,7 +48,7 @@ void json_each(const struct json *v, void (*visit)(void *arg, const char *key, c
 
 struct json *json_new_map(void);
 struct json *json_new_list(void);
-struct json *json_new_text(const char *text);    /* NULL text becomes JSON null */
+struct json *json_new_text(const char *text); /* NULL text becomes JSON null */
 struct json *json_new_number(int64_t number);
 struct json *json_new_flag(bool flag);
 

@@ -42,8 +42,8 @@ void auto_free(void *pointer_to_pointer);
 void auto_close(const int *fd);
 
 #define AUTO(function) __attribute__((cleanup(function)))
-#define AUTO_FREE AUTO(auto_free)
-#define AUTO_FD AUTO(auto_close) /* an int, -1 when empty */
+#define AUTO_FREE      AUTO(auto_free)
+#define AUTO_FD        AUTO(auto_close) /* an int, -1 when empty */
 
 /* Hands a pointer over: yields it and leaves NULL behind. */
 #define TAKE(pointer)                                                                              \

@@ -24,10 +24,10 @@ void strlist_addf(struct strlist *l, const char *format, ...) __attribute__((for
 void strlist_add_split(struct strlist *l, const char *text, const char *separators);
 
 bool strlist_has(const struct strlist *l, const char *text);
-void strlist_sort(struct strlist *l);                                /* byte order */
+void strlist_sort(struct strlist *l);                                 /* byte order */
 bool strlist_equal(const struct strlist *a, const struct strlist *b); /* same items, same order */
-void strlist_copy(struct strlist *to, const struct strlist *from);   /* to is cleared first */
-char *strlist_join(const struct strlist *l, const char *separator);  /* "" for an empty list */
+void strlist_copy(struct strlist *to, const struct strlist *from);    /* to is cleared first */
+char *strlist_join(const struct strlist *l, const char *separator);   /* "" for an empty list */
 void strlist_clear(struct strlist *l);
 
 #define AUTO_STRLIST AUTO(strlist_clear)

@@ -16,7 +16,7 @@
 struct tls_probe;
 
 struct tls_probe_request {
-	const char *host;        /* name or address to connect to; borrowed during the call */
+	const char *host; /* name or address to connect to; borrowed during the call */
 	int port;
 	const char *server_name; /* SNI; NULL or an address text: none */
 	int timeout_ms;          /* for all of it; 0: 10 s */

@@ -20,14 +20,14 @@ struct x509_chain;
 
 /* What we want to know of one certificate. Owned by its chain. */
 struct x509_facts {
-	char *serial;                 /* upper-case hex, as bytes: "0A3F…" */
-	char *issuer;                 /* one line, for people */
-	struct strlist names;         /* subjectAltName dNSName and iPAddress, lower case, sorted */
-	int64_t not_before;           /* Unix seconds */
-	int64_t not_after;            /* Unix seconds */
-	uint8_t key_hash[32];         /* SHA-256 of SubjectPublicKeyInfo */
-	uint8_t fingerprint[32];      /* SHA-256 of the DER */
-	char *ari_id;                 /* RFC 9773 4.1 certificate id, or NULL without an AKI */
+	char *serial;            /* upper-case hex, as bytes: "0A3F…" */
+	char *issuer;            /* one line, for people */
+	struct strlist names;    /* subjectAltName dNSName and iPAddress, lower case, sorted */
+	int64_t not_before;      /* Unix seconds */
+	int64_t not_after;       /* Unix seconds */
+	uint8_t key_hash[32];    /* SHA-256 of SubjectPublicKeyInfo */
+	uint8_t fingerprint[32]; /* SHA-256 of the DER */
+	char *ari_id;            /* RFC 9773 4.1 certificate id, or NULL without an AKI */
 };
 
 /* Parses an application/pem-certificate-chain: only CERTIFICATE blocks, leaf first, at most

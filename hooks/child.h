@@ -26,12 +26,13 @@
 struct child;
 
 struct child_request {
-	const struct strlist *argv;        /* argv[0]: an absolute path; borrowed during the call */
-	const struct strlist *environment; /* "NAME=value", besides PATH, LANG=C, HOME=/; borrowed */
-	int timeout_ms;                    /* 0: CHILD_TIMEOUT_MS */
-	int kill_ms;                       /* 0: CHILD_KILL_MS */
-	bool secret_output;                /* output is a key: kept in a zeroing buffer */
-	bool own_program;                  /* our own binary: not judged, argv[0] is /proc/self/exe */
+	const struct strlist *argv; /* argv[0]: an absolute path; borrowed during the call */
+	const struct strlist
+		*environment; /* "NAME=value", besides PATH, LANG=C, HOME=/; borrowed */
+	int timeout_ms;       /* 0: CHILD_TIMEOUT_MS */
+	int kill_ms;          /* 0: CHILD_KILL_MS */
+	bool secret_output;   /* output is a key: kept in a zeroing buffer */
+	bool own_program;     /* our own binary: not judged, argv[0] is /proc/self/exe */
 };
 
 struct child_result {

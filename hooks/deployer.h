@@ -21,7 +21,7 @@ struct deployer_task {
 	const struct json *settings; /* {"name":"files","directory":"/etc/x"} */
 	const char *certificate;     /* the certificate's name (handle) */
 	const struct strlist *names;
-	int64_t version;             /* id of the version: the generation's number */
+	int64_t version; /* id of the version: the generation's number */
 	const char *serial;
 	int64_t not_before, not_after;
 	const char *leaf;      /* PEM */

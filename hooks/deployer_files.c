@@ -373,9 +373,12 @@ int files_export(const struct deployer_task *task, const char *directory, struct
 	if (r != 0)
 		return r;
 	list_files(&contents, KEY_MODE, files);
-	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++)
-		r = file_replace_at(fd, generation_names[i], files[i].data, files[i].len,
-				    files[i].mode, e);
+	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++) {
+		const struct buf content = {.data = (char *)(uintptr_t)files[i].data,
+					    .len = files[i].len};
+
+		r = file_replace_at(fd, generation_names[i], &content, files[i].mode, e);
+	}
 	if (r != 0)
 		err_while(e, "exporting to %s", directory);
 	return r;

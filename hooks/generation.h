@@ -31,9 +31,9 @@ struct generation_file {
 };
 
 struct generation {
-	int64_t number; /* above 0 */
-	uid_t owner;    /* (uid_t)-1: ours */
-	gid_t group;    /* (gid_t)-1: ours */
+	int64_t number;                                 /* above 0 */
+	uid_t owner;                                    /* (uid_t)-1: ours */
+	gid_t group;                                    /* (gid_t)-1: ours */
 	struct generation_file files[GENERATION_FILES]; /* in the order of generation_names */
 };
 

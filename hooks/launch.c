@@ -35,7 +35,7 @@ enum stage {
 struct plan {
 	const struct child_request *request; /* borrowed */
 	struct strlist environment;
-	struct program program; /* fd -1: our own binary */
+	int program; /* the file that was judged; -1: our own binary */
 	pid_t parent;
 	int output[2]; /* read end, write end */
 	int report[2];
@@ -44,7 +44,7 @@ struct plan {
 static void plan_clear(struct plan *p)
 {
 	strlist_clear(&p->environment);
-	auto_close(&p->program.fd);
+	auto_close(&p->program);
 	for (int i = 0; i < 2; i++) {
 		auto_close(&p->output[i]);
 		auto_close(&p->report[i]);
@@ -106,15 +106,16 @@ static int prepare(const struct plan *p)
 	return 0;
 }
 
-/* A script cannot be run through its descriptor: the kernel would hand the interpreter
- * /dev/fd/N, so that $0 and `dirname "$0"`, which many hooks live by, would be useless. So it is
- * run by its path, which has to lead still to the file that was judged. Who could change that
- * between these lines is root or us: program.c has judged every directory on the way. */
+/* A script is not run through its descriptor: the kernel would hand the interpreter /dev/fd/N, so
+ * that $0 and `dirname "$0"`, which many hooks live by, would be useless. (With close-on-exec it
+ * refuses, ENOENT; the same for binaries of other machines that binfmt_misc gives to an emulator.)
+ * So it is run by its path, which has to lead still to the file that was judged. Who could change
+ * that between these lines is root or us: program.c has judged every directory on the way. */
 static void exec_path(const struct plan *p, char *const *argv)
 {
 	struct stat judged, now;
 
-	if (fstat(p->program.fd, &judged) != 0 || stat(argv[0], &now) != 0)
+	if (fstat(p->program, &judged) != 0 || stat(argv[0], &now) != 0)
 		report_and_exit(p, STAGE_PREPARE);
 	if (judged.st_dev != now.st_dev || judged.st_ino != now.st_ino)
 		report_and_exit(p, STAGE_REPLACED);
@@ -131,13 +132,9 @@ __attribute__((noreturn)) static void become(const struct plan *p)
 		execve("/proc/self/exe", argv, p->environment.items);
 		report_and_exit(p, STAGE_EXEC);
 	}
-	if (!p->program.script) {
-		execveat(p->program.fd, "", argv, p->environment.items, AT_EMPTY_PATH);
-		if (errno != ENOENT)
-			report_and_exit(p, STAGE_EXEC);
-		/* a foreign binary run by binfmt_misc: its emulator needs the path as well */
-	}
-	exec_path(p, argv);
+	execveat(p->program, "", argv, p->environment.items, AT_EMPTY_PATH);
+	if (errno == ENOENT) /* it needs an interpreter that would not find the descriptor */
+		exec_path(p, argv);
 	report_and_exit(p, STAGE_EXEC);
 }
 
@@ -164,18 +161,16 @@ static int make_pipe(int ends[2], struct err *e)
 }
 
 /* The program's descriptor, too, must survive the three dup2. */
-static int open_program(const char *path, struct program *program, struct err *e)
+static int open_program(const char *path, int *ret_fd, struct err *e)
 {
-	int r = program_open(path, program, e);
-	int fd;
+	int fd AUTO_FD = -1;
+	int r = program_open(path, &fd, e);
 
-	if (r != 0 || program->fd >= FIRST_FREE_FD)
+	if (r != 0)
 		return r;
-	fd = fcntl(program->fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-	if (fd < 0)
+	*ret_fd = fd < FIRST_FREE_FD ? fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD) : TAKE_FD(fd);
+	if (*ret_fd < 0)
 		return err_sys(e, ERR_SYS, "cannot open %s", path);
-	close(program->fd);
-	program->fd = fd;
 	return 0;
 }
 
@@ -223,7 +218,7 @@ static pid_t fork_quietly(const struct plan *p)
 int launch(const struct child_request *request, struct launched *ret_launched, struct err *e)
 {
 	struct plan p AUTO(plan_clear) = {
-		.program = {.fd = -1},
+		.program = -1,
 		.output = {-1, -1},
 		.report = {-1, -1},
 	};
@@ -276,9 +271,7 @@ int launch_explain(const struct launch_report *report, const char *program, stru
 
 int child_check_program(const char *path, struct err *e)
 {
-	struct program program = {.fd = -1};
-	int r = program_open(path, &program, e);
+	int fd AUTO_FD = -1;
 
-	auto_close(&program.fd);
-	return r;
+	return program_open(path, &fd, e);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -192,11 +193,10 @@ static int walk(struct walk *w, int *ret_fd, struct err *e)
 	return r;
 }
 
-int program_open(const char *path, struct program *ret_program, struct err *e)
+int program_open(const char *path, int *ret_fd, struct err *e)
 {
 	struct walk w AUTO(walk_clear) = {.path = path, .dir = -1};
 	int fd AUTO_FD = -1;
-	char mark[2];
 	int r;
 
 	if (path[0] != '/')
@@ -211,8 +211,7 @@ int program_open(const char *path, struct program *ret_program, struct err *e)
 	r = judge_file(&w, fd, e);
 	if (r != 0)
 		return r;
-	ret_program->script = pread(fd, mark, 2, 0) == 2 && memcmp(mark, "#!", 2) == 0;
-	ret_program->fd = TAKE_FD(fd);
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 

@@ -13,17 +13,11 @@
 #include "base/json.h"
 #include "base/strlist.h"
 
-#include <stdbool.h>
-
 #define PROGRAM_MAX_ARGUMENTS 64
 
-struct program {
-	int fd;      /* the file, open for reading; the caller closes it */
-	bool script; /* it begins with "#!" */
-};
-
-/* Opens and judges. ERR_CONFIG, with what to change, when it may not be run. */
-int program_open(const char *path, struct program *ret_program, struct err *e);
+/* Opens and judges; *ret_fd reads the file and is the caller's. ERR_CONFIG, with what to change,
+ * when it may not be run. */
+int program_open(const char *path, int *ret_fd, struct err *e);
 
 /* Appends settings' "command": a list of one to PROGRAM_MAX_ARGUMENTS strings of which the first
  * is an absolute path. ERR_CONFIG otherwise; argv is untouched then. */

@@ -36,7 +36,10 @@ class Result:
 
     @property
     def json(self):
-        return json.loads(self.out)
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            raise AssertionError(f"stdout is not JSON\n{self}") from None
 
     def __str__(self):
         line = " ".join(str(a) for a in self.argv)

@@ -69,9 +69,9 @@ def test_a_hook_gets_its_arguments_and_a_clean_documented_environment(
     wanted = names(2)
     hook = journal.hook("deploy")
     everleaf.obtain(*wanted, options=["--name", "site", "--deploy-files", folder, "--deploy-hook",
-                                      f"{hook} restart 'two words' $HOME;id"])
+                                      f"{hook} restart 'two words' \"$(id)\" '$HOME;'"])
     assert journal.ran() == ["deploy"]
-    assert journal.arguments("deploy") == ["restart", "two words", "$HOME;id"]
+    assert journal.arguments("deploy") == ["restart", "two words", "$(id)", "$HOME;"]
     environment = journal.environment("deploy")
     status = everleaf.certificate("site")
     assert environment["EVERLEAF_CERTIFICATE"] == "site"

@@ -74,7 +74,7 @@ USAGE = [  # command line, what the sentence names
     (["obtain", "-d", "x.test", "--name", "../x"], "../x"),
     (["show"], "show"),
     (["export", "x"], "--out"),
-    (["account", "frobnicate"], "frobnicate"),
+    (["account", "frobnicate"], "account show"),
     (["status", "--color", "sometimes"], "sometimes"),
 ]
 

@@ -43,12 +43,13 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 int hook_scratch_teardown(void **state)
 {
 	struct hook_scratch *s = *state;
+	size_t left = poll_loop_watches(s->poll);
 
-	assert_int_equal(poll_loop_watches(s->poll), 0);
 	poll_loop_free(s->poll);
 	nftw(s->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	free(s->output);
 	free(s);
+	assert_int_equal(left, 0); /* a call that was answered leaves nothing behind */
 	return 0;
 }
 

@@ -98,17 +98,24 @@ static void assert_content(const struct folder *f, const char *name, const char 
 	assert_string_equal(b.data, want);
 }
 
+static int replace(int fd, const char *name, const char *text, mode_t mode, struct err *e)
+{
+	const struct buf content = {.data = (char *)(uintptr_t)text, .len = strlen(text)};
+
+	return file_replace_at(fd, name, &content, mode, e);
+}
+
 static void a_replaced_file_has_the_new_content_and_the_exact_mode(void **state)
 {
 	struct folder *f = *state;
 	struct err e = {0};
 	mode_t old = umask(077);
 
-	assert_int_equal(file_replace_at(f->fd, "a", "one", 3, 0644, &e), 0);
+	assert_int_equal(replace(f->fd, "a", "one", 0644, &e), 0);
 	umask(0);
 	assert_content(f, "a", "one");
 	assert_int_equal(mode_of(f, "a"), S_IFREG | 0644);
-	assert_int_equal(file_replace_at(f->fd, "a", "", 0, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "a", "", 0600, &e), 0);
 	umask(old);
 	assert_content(f, "a", "");
 	assert_int_equal(mode_of(f, "a"), S_IFREG | 0600);
@@ -123,9 +130,9 @@ static void who_has_the_old_file_open_goes_on_reading_the_old_one(void **state)
 	int fd AUTO_FD = -1;
 	char seen[8] = "";
 
-	assert_int_equal(file_replace_at(f->fd, "a", "old", 3, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "a", "old", 0600, &e), 0);
 	fd = openat(f->fd, "a", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(file_replace_at(f->fd, "a", "new", 3, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "a", "new", 0600, &e), 0);
 	assert_int_equal(read(fd, seen, sizeof(seen) - 1), 3);
 	assert_string_equal(seen, "old");
 	assert_content(f, "a", "new");
@@ -136,9 +143,9 @@ static void a_link_in_the_way_is_replaced_and_not_followed(void **state)
 	struct folder *f = *state;
 	struct err e = {0};
 
-	assert_int_equal(file_replace_at(f->fd, "target", "kept", 4, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "target", "kept", 0600, &e), 0);
 	assert_int_equal(symlinkat("target", f->fd, "link"), 0);
-	assert_int_equal(file_replace_at(f->fd, "link", "new", 3, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "link", "new", 0600, &e), 0);
 	assert_content(f, "target", "kept");
 	assert_content(f, "link", "new");
 	assert_int_equal(mode_of(f, "link"), S_IFREG | 0600);
@@ -150,11 +157,11 @@ static void a_replacement_that_fails_leaves_nothing_behind(void **state)
 	struct err e = {0};
 
 	assert_int_equal(mkdirat(f->fd, "folder", 0700), 0);
-	assert_int_equal(file_replace_at(f->fd, "folder", "x", 1, 0600, &e), ERR_SYS);
+	assert_int_equal(replace(f->fd, "folder", "x", 0600, &e), ERR_SYS);
 	assert_non_null(strstr(e.text, "while writing folder: "));
 	assert_non_null(strstr(e.text, "Is a directory"));
 	assert_int_equal(count_entries(f), 1);
-	assert_int_equal(file_replace_at(-1, "a", "x", 1, 0600, &e), ERR_SYS);
+	assert_int_equal(replace(-1, "a", "x", 0600, &e), ERR_SYS);
 }
 
 static const char *const no_names[] = {"", ".", "..", "/", "a/b", "../a", "/etc/everleaf"};
@@ -166,7 +173,7 @@ static void a_name_that_leads_out_of_the_folder_is_refused(void **state)
 	for (size_t i = 0; i < COUNT_OF(no_names); i++) {
 		struct err e = {0};
 
-		assert_int_equal(file_replace_at(f->fd, no_names[i], "x", 1, 0600, &e), ERR_SYS);
+		assert_int_equal(replace(f->fd, no_names[i], "x", 0600, &e), ERR_SYS);
 		assert_int_equal(e.code, ERR_SYS);
 	}
 	assert_int_equal(count_entries(f), 0);
@@ -181,7 +188,7 @@ static void a_file_at_the_limit_is_read_and_a_larger_one_refused_whole(void **st
 	struct err e = {0};
 
 	memset(content, 'x', 10000);
-	assert_int_equal(file_replace_at(f->fd, "a", content, 10000, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "a", content, 0600, &e), 0);
 	buf_init(&b, 10004);
 	buf_add_text(&b, "+ 1 ");
 	assert_int_equal(file_read(path, &b, &e), 0);
@@ -256,7 +263,7 @@ static void a_folder_cannot_be_made_where_a_file_is(void **state)
 	AUTO_FREE char *dangling = path_in(f, "dangling");
 	struct err e = {0};
 
-	assert_int_equal(file_replace_at(f->fd, "file", "x", 1, 0600, &e), 0);
+	assert_int_equal(replace(f->fd, "file", "x", 0600, &e), 0);
 	assert_int_equal(file_make_directory(at, 0700, &e), ERR_SYS);
 	assert_non_null(strstr(e.text, "/file: File exists"));
 	assert_int_equal(file_make_directory(below, 0700, &e), ERR_SYS);

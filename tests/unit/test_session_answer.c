@@ -75,8 +75,7 @@ static void an_answer_of_another_media_type_is_not_believed(void **state)
 		const struct fake_ca_answer answer = {.type = types[i].type, .body = types[i].body};
 
 		fake_ca_script(f->ca, FAKE_CA_POST, &answer, 1);
-		(void)session_submit(f->session, types[i].chain ? chain : f->request, &f->signer,
-				     KID, fixture_hear, &f->heard);
+		(void)session_submit(f->session, types[i].chain ? chain : f->request, &f->signer, fixture_hear, &f->heard);
 		fixture_run(f);
 		if (f->heard.e.code != types[i].want)
 			fail_msg("\"%s\": %s", types[i].type, f->heard.e.text);

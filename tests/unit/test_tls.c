@@ -112,8 +112,8 @@ static void what_is_served_is_told_by_its_fingerprint(void **state)
 static void the_server_name_chooses_the_certificate(void **state)
 {
 	struct world *w = *state;
-	struct web_server s = web_server_start(
-		&(struct web_server_spec){.cert = w->cert, .other = w->other});
+	struct web_server s =
+		web_server_start(&(struct web_server_spec){.cert = w->cert, .other = w->other});
 	struct tls_probe_request request = {.host = "127.0.0.1", .port = s.port};
 
 	request.server_name = "other.example";

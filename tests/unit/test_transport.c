@@ -105,8 +105,8 @@ static void a_request_names_us_and_our_language(void **state)
 	assert_non_null(strstr(a.response->body.data, "\r\nUser-Agent: everleaf/"));
 	assert_non_null(strstr(a.response->body.data, library));
 	assert_non_null(strstr(a.response->body.data, "\r\nAccept-Language: en\r\n"));
-	assert_non_null(strstr(a.response->body.data,
-			       "\r\nContent-Type: application/jose+json\r\n"));
+	assert_non_null(
+		strstr(a.response->body.data, "\r\nContent-Type: application/jose+json\r\n"));
 	http_response_free(a.response);
 }
 

@@ -293,8 +293,8 @@ struct web_server web_server_start(const struct web_server_spec *spec)
 	int fd = bind_loopback(&s.port);
 
 	assert_int_equal(listen(fd, 64), 0);
-	s.seen = mmap(NULL, sizeof(*s.seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
+	s.seen = mmap(NULL, sizeof(*s.seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	assert_true(s.seen != MAP_FAILED);
 	s.pid = fork();
 	assert_true(s.pid >= 0);
