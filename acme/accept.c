@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * accept — the list of what must be true of a chain before anybody may see it (protocol.md R53).
+ * accept — the list of what must be true of a chain before anybody may see it.
  *
  * Checks stand in the order in which their answers help: a chain with the wrong key is somebody
  * else's, so nothing else about it matters.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * accept — whether what the CA sent is the certificate we asked for (design invariant 10,
- * protocol.md R52, R53). Nothing is published before it passed here. Pure.
+ * accept — whether what the CA sent is the certificate we asked for (HACKING.md, rule
+ * 10). Nothing is published before it passed here. Pure.
  */
 #ifndef ACME_ACCEPT_H
 #define ACME_ACCEPT_H

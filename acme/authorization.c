@@ -3,7 +3,7 @@
  * authorization — authorizations and their challenges (RFC 8555 7.1.4, 7.1.5, 8).
  *
  * A challenge inside an authorization is read forgivingly: CAs offer types that we do not know,
- * some without a token (protocol.md R75), and one odd challenge must not cost the others.
+ * some without a token, and one odd challenge must not cost the others.
  */
 #include "acme/fields.h"
 #include "acme/identifier.h"
@@ -22,7 +22,7 @@
 	 FIELDS_STATUS(ACME_DEACTIVATED) | FIELDS_STATUS(ACME_EXPIRED) |                           \
 	 FIELDS_STATUS(ACME_REVOKED))
 
-/* A URL that is not https is as good as none: nothing is ever sent there (R1). */
+/* A URL that is not https is as good as none: nothing is ever sent there. */
 static bool challenge_usable(const struct json *v)
 {
 	const char *url = json_get_text(v, "url");

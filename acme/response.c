@@ -45,7 +45,7 @@ static int check_media_type(const struct http_response *http,
 		       question->url, have != NULL ? have : "no media type", want);
 }
 
-/* None is followed (R12): a signature holds for one URL, and a directory that has moved is the
+/* None is followed: a signature holds for one URL, and a directory that has moved is the
  * operator's to correct. */
 static int check_status(const struct http_response *http, const struct response_question *question,
 			struct err *e)
@@ -83,7 +83,7 @@ static int read_location(const struct http_response *http, const struct response
 	return r;
 }
 
-/* Several headers: when all of them allow (R22). */
+/* Several headers: when all of them allow. */
 static int64_t read_retry_after(const struct http_response *http, int64_t now)
 {
 	int64_t longest = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * response — what of an HTTP answer may be believed to be the CA's: status, media type, Location,
- * links, Retry-After (protocol.md R1, R10, R12, R14, R15). Pure. Private to the session.
+ * links, Retry-After. Pure. Private to the session.
  */
 #ifndef ACME_RESPONSE_H
 #define ACME_RESPONSE_H

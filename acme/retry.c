@@ -190,7 +190,7 @@ static const struct {
 	{"invalidProfile", ANY, RETRY_CONFIG},
 	{"externalAccountRequired", ANY, RETRY_CONFIG},
 	{"badPublicKey", ANY, RETRY_CONFIG},
-	{"badSignatureAlgorithm", ANY, RETRY_CONFIG}, /* never answered by a weaker one (R78) */
+	{"badSignatureAlgorithm", ANY, RETRY_CONFIG}, /* never answered by a weaker one */
 	{"badRevocationReason", ANY, RETRY_CONFIG},
 	{"accountDoesNotExist", ANY, RETRY_ACCOUNT},
 	{"userActionRequired", ANY, RETRY_OPERATOR},
@@ -214,7 +214,7 @@ enum retry_class retry_classify(const struct acme_problem *p, int64_t retry_afte
 {
 	enum retry_class class = classify_type(p);
 
-	/* A load balancer's 503 names no type, but a time (R23). */
+	/* A load balancer's 503 names no type, but a time. */
 	if (class == RETRY_LATER && retry_after > 0)
 		return RETRY_WAIT;
 	return class;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * retry — what a failure means for the next try: one table from the CA's words to what the caller
- * can do (protocol.md R21), and the arithmetic of waiting. Pure.
+ * can do, and the arithmetic of waiting. Pure.
  */
 #ifndef ACME_RETRY_H
 #define ACME_RETRY_H

@@ -107,7 +107,7 @@ static void call_bad_nonce(struct session_call *call, const char *nonce)
 	call_finish(call, NULL, &e);
 }
 
-/* Such an answer may mean that the CA moved its resources (design: read the directory again). */
+/* Such an answer may mean that the CA moved its resources (HACKING.md). */
 static bool suggests_moved(int r, const struct acme_response *answer)
 {
 	if (r != 0)
@@ -161,7 +161,7 @@ static void call_heard(void *arg, struct http_response *response, const struct e
 	if (http != NULL) {
 		call_answered(call, http);
 	} else if (!call->resent && str_equal(e->type, "connectionLost")) {
-		/* Whether the CA saw it is unknown: with a new nonce it is a new request (R9). */
+		/* Whether the CA saw it is unknown: with a new nonce it is a new request. */
 		call->resent = true;
 		call_again(call);
 	} else {

@@ -7,7 +7,7 @@
  * nonce when it has none, and for at most SESSION_EXTRA_NONCES more when several requests wait at
  * once (protocol: RFC 8555 6.5, 7.2). badNonce is repeated with the nonce of the error, signed
  * anew, at most SESSION_MAX_BAD_NONCE times; then the call fails with type "badNonce" (ERR_NET),
- * which is no failure of the order (design: park and go on). A call whose reused connection died
+ * which is no failure of the order (HACKING.md). A call whose reused connection died
  * before an answer is signed and sent once more.
  * The directory is given by the caller when it has a fresh copy, fetched otherwise, and fetched
  * again before the next request after any 404, 405 or malformed answer.

@@ -63,7 +63,7 @@ struct session {
 	bool directory_cached;            /* it is the caller's copy, never confirmed */
 	struct nonces nonces;
 	/* A fetch that was refused with a Retry-After is not repeated before that, whoever asks
-	 * (protocol.md R22, R23). */
+	 *. */
 	struct {
 		int64_t until_ms; /* of the clock's mono_ms, which nobody can set back */
 		struct err why;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * transport — how a session reaches its CA: ops, so that a test can be the CA in-process. The real
- * one is base/http with the ACME policy: https only, no redirects, the caps of protocol.md R11,
+ * one is base/http with the ACME policy: https only, no redirects, its caps,
  * the CA's own trust, our User-Agent.
  */
 #ifndef ACME_TRANSPORT_H

@@ -2,7 +2,7 @@
  *
  * types — directory, account and order as they come from the CA (RFC 8555 7.1.1 … 7.1.3).
  *
- * Lists come in any order (protocol.md R41): identifiers are sorted here, so that sets compare.
+ * Lists come in any order: identifiers are sorted here, so that sets compare.
  */
 #include "acme/types.h"
 
@@ -19,7 +19,7 @@ static void profile_add(void *arg, const char *key, const struct json *value)
 }
 
 /* The terms are never fetched, only shown: so a fragment is fine, and so are terms that are in the
- * URL itself (Pebble's are); plain http is not (R1). */
+ * URL itself (Pebble's are); plain http is not. */
 static int terms_read(const struct json *meta, char **ret_terms, struct err *e)
 {
 	const char *terms = json_get_text(meta, "termsOfService");

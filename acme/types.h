@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * types — what RFC 8555 puts on the wire, as values: directory, account, order, authorization,
- * challenge, problem. Each is parsed from a JSON body under limits (protocol.md R11), with every
+ * challenge, problem. Each is parsed from a JSON body under limits, with every
  * URL checked to be https, and owns every pointer in it. Unknown members are ignored; unknown
- * status texts are errors, never crashes (R40).
+ * status texts are errors, never crashes.
  */
 #ifndef ACME_TYPES_H
 #define ACME_TYPES_H
@@ -104,12 +104,12 @@ int acme_authorization_parse(const char *body, size_t len, struct acme_authoriza
 int acme_challenge_parse(const char *body, size_t len, struct acme_challenge **ret, struct err *e);
 
 /* Never fails: what is no problem document becomes one with type "" and the body's first 512
- * bytes, escaped, as detail (protocol.md R24). */
+ * bytes, escaped, as detail. */
 struct acme_problem *acme_problem_parse(int status, const char *body, size_t len);
 
 bool acme_problem_is(const struct acme_problem *p, const char *type);
 
-/* A token we are willing to use: base64url, 22 to 128 characters (RFC 8555 8.3, threats.md I2). */
+/* A token we are willing to use: base64url, 22 to 128 characters (RFC 8555 8.3). */
 bool acme_token_ok(const char *token);
 
 void acme_directory_free(struct acme_directory *d);

@@ -26,7 +26,7 @@ struct obtain {
 	bool renamed; /* the set of names changed */
 };
 
-/* threats.md 4f: [a-z0-9][a-z0-9._-]{0,63}, never a path. */
+/* [a-z0-9][a-z0-9._-]{0,63}, never a path. */
 static int handle_check(const char *handle, struct err *e)
 {
 	size_t len = strlen(handle);

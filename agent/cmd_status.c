@@ -9,10 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAMES_SHOWN 4
+
+/* A line is for the eye: the first names, and how many more. */
+static char *names_brief(const struct strlist *names)
+{
+	struct strlist first = {.items = names->items, .count = NAMES_SHOWN};
+	AUTO_FREE char *some = NULL;
+
+	if (names->count <= NAMES_SHOWN)
+		return strlist_join(names, ",");
+	some = strlist_join(&first, ",");
+	return mem_printf("%s and %zu more", some, names->count - NAMES_SHOWN);
+}
+
 static void print_line(const struct context *c, const struct report *r, int width)
 {
 	char until[CLOCK_TEXT_SIZE] = "-", next[CLOCK_TEXT_SIZE] = "now";
-	AUTO_FREE char *names = strlist_join(&r->certificate->names, ",");
+	AUTO_FREE char *names = names_brief(&r->certificate->names);
 
 	if (r->live != NULL)
 		clock_format(r->live->not_after, until);

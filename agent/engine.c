@@ -4,8 +4,8 @@
  *
  *     hear what arrived → look for work → ask what is due → ONE commit → submit
  *
- * A turn that cannot be committed is a crash (design 4.3): works are dropped, memory is forgotten,
- * and the rows are loaded again after a pause.
+ * A turn that cannot be committed is a crash (HACKING.md, rule 3): works are dropped, memory is
+ * forgotten, and the rows are loaded again after a pause.
  */
 #include "agent/engine.h"
 

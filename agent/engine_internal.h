@@ -8,7 +8,7 @@
 #include "agent/engine.h"
 #include "agent/work.h"
 
-#define ENGINE_MAX_HEARD    64    /* outcomes of one turn (design 7) */
+#define ENGINE_MAX_HEARD    64    /* outcomes of one turn (HACKING.md) */
 #define ENGINE_LOOK_MS      60000 /* the longest time between two looks for ownerless work */
 #define ENGINE_LOOK_SOON_MS 200   /* while waiting for another process */
 #define ENGINE_MAX_CRASHES  5     /* turns in a row that could not be committed */

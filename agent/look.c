@@ -12,7 +12,8 @@
 
 #include <stdlib.h>
 
-#define MAX_CLAIMS 4 /* the fourth claim of a stage without progress is a failure (design 4.7) */
+#define MAX_CLAIMS                                                                                 \
+	4 /* the fourth claim of a stage without progress is a failure (HACKING.md, rule 7) */
 
 struct look {
 	struct engine *g;
@@ -119,7 +120,7 @@ static int look_row(struct look *l, const struct machine *m, const struct open_r
 		l->g->elsewhere++;
 		return 0;
 	}
-	/* more than a day ahead was written by a wrong clock (design 4.6) */
+	/* more than a day ahead was written by a wrong clock (HACKING.md, rule 6) */
 	if (row->next_at > l->now && row->next_at <= l->now + 86400 + 86400 / 4 &&
 	    !look_hurries(l, m, row)) {
 		look_later(l, row->next_at);

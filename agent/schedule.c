@@ -66,7 +66,7 @@ static void schedule_back_off(const struct schedule_input *in, struct schedule *
 	if (in->renewal->failures == 0 || until <= s->due)
 		return;
 	if (until > in->now + DAY + DAY / 4)
-		until = in->now; /* written by a wrong clock (design 4.6) */
+		until = in->now; /* written by a wrong clock (HACKING.md, rule 6) */
 	if (in->live != NULL && in->live->not_after > in->renewal->error_at) {
 		limit = in->renewal->error_at + (in->live->not_after - in->renewal->error_at) / 6;
 		until = until < limit ? until : limit;

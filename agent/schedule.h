@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * schedule — when a certificate is to be renewed, and why: a pure function. The daemon asks it,
- * `status` prints it; there is no second opinion (design 5).
+ * `status` prints it; there is no second opinion (HACKING.md).
  */
 #ifndef AGENT_SCHEDULE_H
 #define AGENT_SCHEDULE_H

@@ -14,7 +14,7 @@
 #include "agent/wire.h"
 
 #define FINALIZE_LIMIT   3   /* finalize requests of one step */
-#define PROCESS_LIMIT    600 /* seconds (protocol.md R45), then the order is parked */
+#define PROCESS_LIMIT    600 /* seconds, then the order is parked */
 #define PROCESS_FIRST_MS 50  /* after finalize, when the CA asks for no longer wait */
 
 /* No certificate is asked for that could not be stored and installed afterwards. */
@@ -58,6 +58,7 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 	AUTO_ORDER struct acme_order *acme = NULL;
+	char until[CLOCK_TEXT_SIZE];
 	int r;
 
 	/* 403 orderNotReady is how a CA greets our second finalize after a crash: not a failure */
@@ -71,6 +72,8 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	if (acme->status != ACME_PROCESSING)
 		return order_follows(s, TAKE(acme), e);
 	r = order_follows(s, TAKE(acme), e);
+	step_says(s, "waiting for the CA to issue, until %s at most",
+		  clock_format(m->since + PROCESS_LIMIT, until));
 	m->polls = 1;
 	step_waits(s, w->response->retry_after > 0 ? w->response->retry_after * 1000
 						   : PROCESS_FIRST_MS);

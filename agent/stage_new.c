@@ -48,7 +48,7 @@ static int new_ask(struct step *s, struct err *e)
 	return order_asks(s, 0, request_new_order(&o->names, profile, o->replaces), e);
 }
 
-/* RFC 8555 7.4: the identifiers must be those of the request, in any order (protocol.md R41). */
+/* RFC 8555 7.4: the identifiers must be those of the request, in any order. */
 static int new_check(const struct order *o, const struct acme_order *acme,
 		     const struct acme_response *response, struct err *e)
 {

@@ -43,7 +43,7 @@ static int solver_each(struct step *s, enum solver_verb verb, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->challenge_count; i++) {
-		/* RFC 8555 8.1; our own thumbprint only, never text of the CA's (R77) */
+		/* RFC 8555 8.1; our own thumbprint only, never text of the CA's */
 		AUTO_FREE char *answer =
 			mem_printf("%s.%s", m->challenges[i]->token, m->thumbprint);
 		struct solver_ask ask = {verb, m->challenges[i], answer};

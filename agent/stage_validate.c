@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-#define VALIDATE_LIMIT  300  /* seconds (protocol.md R45), then the order is parked */
+#define VALIDATE_LIMIT  300  /* seconds, then the order is parked */
 #define FETCH_SETTLE_MS 50   /* after a fetch that may be the last one */
 #define FETCH_WAIT_MS   2000 /* for the first fetch, when our listener would see it */
 
@@ -24,8 +24,6 @@ static int answer_ask(struct step *s, struct err *e)
 	struct order_memory *m = order_memory(s);
 	int r = 0;
 
-	step_says(s, "asking the CA to look at %zu answer%s", m->challenge_count,
-		  m->challenge_count == 1 ? "" : "s");
 	for (size_t i = 0; r == 0 && i < m->challenge_count; i++)
 		if (!m->answered[i])
 			r = order_asks(s, i, request_answer_challenge(m->challenges[i]->url), e);
@@ -43,6 +41,7 @@ static bool answer_is_over(const struct work *w)
 static int answer_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
+	char until[CLOCK_TEXT_SIZE];
 
 	if (w != NULL && !answer_is_over(w)) {
 		int r = order_problem(s, w, e);
@@ -56,6 +55,9 @@ static int answer_hear(struct step *s, struct work *w, struct err *e)
 		return 0;
 	m->polls = 0;
 	m->since = step_now(s);
+	step_says(s, "waiting for the CA to fetch and judge %zu answer%s, until %s at most",
+		  m->challenge_count, m->challenge_count == 1 ? "" : "s",
+		  clock_format(m->since + VALIDATE_LIMIT, until));
 	return step_goes(s, &stage_validate, e);
 }
 

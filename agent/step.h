@@ -80,7 +80,8 @@ int step_goes(struct step *s, const struct stage *to, struct err *e);
 /* The same stage asks again in ms milliseconds. No failure, nothing durable. */
 void step_waits(struct step *s, int64_t ms);
 
-/* The same stage asks again after 1 s, doubling to 30 s: for what is no failure (design 4.7). */
+/* The same stage asks again after 1 s, doubling to 30 s: for what is no failure (HACKING.md, rule
+ * 7). */
 void step_rests(struct step *s);
 
 /* A failure: gives the row back until next_at because of why (kept with the row), and forgets the

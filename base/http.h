@@ -38,7 +38,7 @@ struct http_policy {
 				  * Behind a proxy only the proxy resolves, so only literal
 				  * addresses are judged, and the proxy's own address is not */
 	bool reach_from_url;     /* the class of what reach_url resolves to is allowed too (the
-				  * operator named that host: threats.md I19) */
+				  * operator named that host) */
 	const char *reach_url;   /* borrowed while http_new runs */
 	const char *ca_bundle;   /* file or hash directory, trusted alone; NULL: the system's */
 	const char *proxy;       /* URL, or NULL */

@@ -3,7 +3,7 @@
  * json — the only door to jansson. A struct json is a json_t under another name.
  *
  * The library would build any tree that fits into memory, so one scan over the raw bytes enforces
- * our limits (protocol.md R11) first. The scan need not understand bad syntax: it only must not
+ * our limits first. The scan need not understand bad syntax: it only must not
  * count less than the library would build.
  */
 #include "base/json.h"

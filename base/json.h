@@ -19,7 +19,7 @@
 
 struct json;
 
-/* Limits of protocol.md R11. */
+/* What a CA may send. */
 #define JSON_MAX_DEPTH  32
 #define JSON_MAX_NODES  4096
 #define JSON_MAX_STRING 8192

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * answers — files whose name a CA has chosen. The name is judged once more right here, so that
- * no solver can forget it: with this a CA could write anywhere (threats.md I2, I3).
+ * no solver can forget it: with this a CA could write anywhere.
  *
  * An answer appears whole or not at all. It is not brought to the disk: after a power cut the
  * order presents it again.

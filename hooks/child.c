@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DRAIN_MS   200  /* for output after the child's end (threats.md I16) */
+#define DRAIN_MS   200  /* for output after the child's end */
 #define TICK_MS    50   /* how often a group that was asked to end is looked at */
 #define GIVE_UP_MS 1000 /* after KILL: a process stuck in the kernel may not even then end */
 #define READ_SIZE  (64 * 1024)

@@ -4,7 +4,7 @@
  * server can rely on the files of a certificate.
  *
  * Everything is done through descriptors and no link below DIR is followed. A file that fsync
- * failed for is never trusted: it goes, and the next try writes a new one (threats.md T21).
+ * failed for is never trusted: it goes, and the next try writes a new one.
  */
 #include "hooks/generation.h"
 
@@ -207,7 +207,7 @@ static int write_file(int gen_fd, size_t index, const struct generation *g, stru
 
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot make %s", name);
-	/* before the content: at no time may anybody read the key who must not (threats.md I14).
+	/* before the content: at no time may anybody read the key who must not.
 	 * The owner first, because a change of owner may take bits off the mode. */
 	if ((g->owner != (uid_t)-1 || g->group != (gid_t)-1) && fchown(fd, g->owner, g->group) != 0)
 		return err_sys(e, ERR_CONFIG, "cannot give %s to the owner or group asked for",

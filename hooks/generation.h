@@ -8,7 +8,7 @@
  *
  * So key and certificate always match for whoever reads them through one open of .live, a reader
  * never finds a file missing, and a crash leaves the old or the new generation. Numbers only rise:
- * nothing goes back to an older certificate (threats.md I15). A generation that is on the disk
+ * nothing goes back to an older certificate. A generation that is on the disk
  * and right is kept, so that everything here may run again.
  */
 #ifndef HOOKS_GENERATION_H

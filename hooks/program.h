@@ -4,7 +4,7 @@
  *
  * A program runs with our rights, so nobody but root and us may be able to change it, or to put
  * another in its place: the file, every directory above it and every symbolic link on the way are
- * judged (threats.md T15).
+ * judged.
  */
 #ifndef HOOKS_PROGRAM_H
 #define HOOKS_PROGRAM_H

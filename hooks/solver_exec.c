@@ -5,7 +5,7 @@
  *     COMMAND… present|withdraw      exit code 0: done
  *
  * What it has to know is in its environment (everleaf-hooks(7)). Nothing that a CA chose is ever
- * an argument: a token may begin with "-" (threats.md I1).
+ * an argument: a token may begin with "-".
  */
 #include "acme/types.h"
 #include "hooks/program.h"

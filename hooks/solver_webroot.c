@@ -4,7 +4,7 @@
  * the folder it serves.
  *
  * DIR itself may be a symbolic link, the operator named it. Below it no link is followed: who may
- * write to a web site must not be able to send our files elsewhere (threats.md T11). The folders
+ * write to a web site must not be able to send our files elsewhere. The folders
  * that we make stay, because the server may have been told about them.
  */
 #include "hooks/folder.h"

@@ -3,7 +3,7 @@
  * keys — the only reader and writer of keys.db (migrate.c opens it).
  *
  * Its transactions are its own and never part of a turn: a key must be durable before the row
- * that names it (design 4, invariant 4), and one that is never named is erased after a day.
+ * that names it (HACKING.md, rule 4), and one that is never named is erased after a day.
  */
 #include "store/keys.h"
 

@@ -15,7 +15,7 @@ int keys_put(struct store *s, const struct key *k, int64_t *ret_id, struct err *
 /* Loads a key. ERR_STORE when it is not there or cannot be read. */
 int keys_get(struct store *s, int64_t id, struct key **ret_key, struct err *e);
 
-/* The id of a stored key with this SPKI hash, 0: none (protocol.md R36: an account key is never a
+/* The id of a stored key with this SPKI hash, 0: none (an account key is never a
  * certificate's). */
 int keys_find(struct store *s, const uint8_t hash[KEY_HASH_SIZE], int64_t *ret_id, struct err *e);
 

@@ -3,7 +3,7 @@
  * place — whether a directory may hold a store: on a file system whose flock means something, ours
  * alone to write.
  *
- * A claim is a lock on a file (design 4, invariant 9). On a network file system such a lock may
+ * A claim is a lock on a file (HACKING.md, rule 9). On a network file system such a lock may
  * hold on one machine only, or be lost with the connection; then two processes would own one row.
  */
 #include "store/internal.h"

@@ -64,10 +64,10 @@ int64_t store_commits(const struct store *s);
 /* True when another process has committed something since this was last asked. Cheap. */
 bool store_changed(struct store *s);
 
-/* 32 random bytes made with the store: the seed of every jitter (design 5). Borrowed. */
+/* 32 random bytes made with the store: the seed of every jitter (HACKING.md). Borrowed. */
 const uint8_t *store_seed(const struct store *s);
 
-/* Deletes what has ended and is old (design 3): versions beyond live, previous and unexpired and
+/* Deletes what has ended and is old (HACKING.md): versions beyond live, previous and unexpired and
  * more than 5 of a certificate, ended orders after 30 days, events after 400 days and beyond 200 a
  * certificate, removed certificates with nothing live, owner files of the dead, keys that no row
  * has named for a day. Begins and ends turns of its own. */

@@ -3,7 +3,7 @@
  * turn — the one place where writers queue, and where a turn becomes durable or never was.
  *
  * The queue is a lock on STATE/turn, because SQLite's own busy handler lets a writer starve
- * (design 4, invariant 2). Whoever has the lock meets only readers, which end soon.
+ * (HACKING.md, rule 2). Whoever has the lock meets only readers, which end soon.
  */
 #include "store/internal.h"
 

@@ -169,14 +169,6 @@ def run(bench, runs):
             for title, every in measured.items()}
 
 
-def find_everleaf():
-    told = os.environ.get("EVERLEAF")
-    for path in [told] if told else [lab.ROOT / "build" / "everleaf", lab.ROOT / "everleaf"]:
-        if os.access(path, os.X_OK):
-            return os.path.abspath(path)
-    return sys.exit("no everleaf: build it, or name it in EVERLEAF")
-
-
 def start_pebble(folder):
     program = lab.find_program("EVERLEAF_PEBBLE", "pebble")
     beside = [pathlib.Path(program).parent] if program else []
@@ -195,7 +187,9 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--nice", action="store_true", help="run everleaf at the lowest priority")
     options = parser.parse_args()
-    program = find_everleaf()
+    program = lab.find_everleaf()
+    if not program:
+        sys.exit("no everleaf: build it, or name it in EVERLEAF")
     with tempfile.TemporaryDirectory(prefix="everleaf-bench-") as name:
         folder = pathlib.Path(name)
         dns, pebble = start_pebble(folder)

@@ -12,7 +12,7 @@ cd "$lint/../.." || exit 1
 LC_ALL=C.UTF-8
 export LC_ALL
 
-checks='layers doors budget listed names format shell man'
+checks='layers doors budget listed names format shell man options'
 count=0
 failed=0
 for check in $checks; do

@@ -3,7 +3,8 @@
 # conftest.py - the fixtures of the end-to-end tests. Pebbles live for the session, one for each
 # configuration; a state directory lives for one test; everything listens on loopback.
 #
-#   EVERLEAF              the binary under test (else build/everleaf, ./everleaf)
+#   EVERLEAF              the binary under test (else build/everleaf, build/release/everleaf,
+#                         ./everleaf)
 #   EVERLEAF_PEBBLE       Pebble; pebble-challtestsrv is looked for beside it
 #   EVERLEAF_LONG=1       all combinations, many times
 #   EVERLEAF_SEED         repeats the random choices of an earlier run
@@ -131,10 +132,9 @@ def modern_pebble(pebble):
 
 @pytest.fixture(scope="session")
 def program():
-    told = os.environ.get("EVERLEAF")
-    for path in [told] if told else [lab.ROOT / "build" / "everleaf", lab.ROOT / "everleaf"]:
-        if os.access(path, os.X_OK):
-            return os.path.abspath(path)
+    found = lab.find_everleaf()
+    if found:
+        return found
     pytest.fail("no everleaf: build it, or name it in EVERLEAF")
 
 

@@ -63,20 +63,33 @@ def wait_until(what, condition, timeout=20.0):
         time.sleep(0.02)
 
 
+def is_program(path):
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
 def find_program(variable, name, extra=()):
     """$variable, the directories in extra, build/, PATH, Go's bin: the first that has it."""
     told = os.environ.get(variable)
     if told:
         return os.path.abspath(told)
     go = pathlib.Path(os.environ.get("GOPATH", "~/go")).expanduser() / "bin"
-    build = [ROOT / "build", ROOT / "build" / "bin", ROOT / "build" / "go" / "bin"]
-    for folder in [*extra, *build]:
-        if os.access(pathlib.Path(folder) / name, os.X_OK):
-            return str(pathlib.Path(folder) / name)
-    found = shutil.which(name)
-    if found is None and os.access(go / name, os.X_OK):
-        found = str(go / name)
-    return found
+    build = [ROOT / "build" / "pebble", ROOT / "build"]
+    path = [pathlib.Path(p) for p in os.get_exec_path()]
+    for folder in [*extra, *build, *path, go]:
+        if is_program(folder / name):
+            return str(folder / name)
+    return None
+
+
+def find_everleaf():
+    """$EVERLEAF, else where the builds put it, else None."""
+    told = os.environ.get("EVERLEAF")
+    built = [ROOT / "build" / "everleaf", ROOT / "build" / "release" / "everleaf",
+             ROOT / "everleaf"]
+    for path in [told] if told else built:
+        if is_program(path):
+            return os.path.abspath(path)
+    return None
 
 
 class Program:

@@ -142,14 +142,17 @@ def test_help_is_there_in_every_spelling(everleaf, words):
 
 
 def test_whatever_prints_also_prints_json(everleaf, journal, tmp_path, name):
-    everleaf.run("obtain", "-d", name, *everleaf.ca(), *everleaf.standalone(), "--name", "x")
-    journal.hook("deploy")
-    for words in (["renew"], ["renew", "--force", "x"], ["deploy", "x"],
-                  ["reconfigure", "x", "--deploy-hook", journal.folder / "deploy"],
-                  ["pause", "x"], ["resume", "x"], ["export", "x", "--out", tmp_path / "out"],
-                  ["obtain", "-d", name, "--name", "x", *everleaf.ca(), *everleaf.standalone()],
-                  ["help"], ["delete", "x"]):
-        check_json(everleaf.ask(*words))
+    obtain = ["obtain", "-d", name, "--name", "x", *everleaf.ca(), *everleaf.standalone()]
+    hook = journal.hook("deploy")
+    wrong = []
+    for words in (obtain, obtain, ["renew"], ["renew", "--force", "x"], ["deploy", "x"],
+                  ["reconfigure", "x", "--deploy-hook", hook], ["pause", "x"], ["resume", "x"],
+                  ["export", "x", "--out", tmp_path / "out"], ["help"], ["delete", "x"]):
+        try:
+            check_json(everleaf.ask(*words))
+        except AssertionError as e:
+            wrong.append(f"{words[0]}: {e}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_failure_with_json_is_json_too_or_nothing_on_stdout(everleaf):
@@ -222,14 +225,17 @@ def test_a_due_certificate_is_renewed_by_renew_unless_it_is_paused(
     assert everleaf.certificate(name)["state"] in ("valid", "due")
 
 
-def test_renew_with_a_server_renews_only_that_cas_certificates(
+def test_renew_with_a_server_moves_the_named_certificate_to_that_ca(
         everleaf_at, pebbles, pebble, names):
     other = pebbles(chain_length=3, alternate_roots=2)
     everleaf = everleaf_at(pebble)
-    a, b = names(2)
-    everleaf.obtain(a)
-    everleaf.run("obtain", "-d", b, "--server", other.url, "--ca-bundle", other.bundle, "-m",
-                 "a@b.example", "--agree-tos", "--standalone", "--http-port", other.http_port)
+    moved, stays = names(2)
+    everleaf.obtain(moved)
+    everleaf.obtain(stays)
+    everleaf.run("reconfigure", moved, "--http-port", other.http_port)
     seen, elsewhere = pebble.watch(), other.watch()
-    everleaf.run("renew", "--force", "--server", other.url)
+    everleaf.run("renew", moved, "--force", "--server", other.url, "--ca-bundle", other.bundle,
+                 "--agree-tos")
     assert (len(seen.orders()), len(elsewhere.issued())) == (0, 1)
+    everleaf.run("renew", "--force")
+    assert (len(seen.issued()), len(elsewhere.issued())) == (1, 2)

@@ -4,6 +4,8 @@
 # anything is asked of the CA.
 
 import os
+import re
+import socket
 
 import pytest
 
@@ -126,15 +128,29 @@ def test_terms_that_were_not_agreed_to_are_shown_and_no_account_is_made(everleaf
     assert "POST /order-plz" not in seen.requests()
 
 
-def test_a_taken_port_without_a_method_names_its_holder_and_the_webroot(
+def test_without_a_method_a_taken_port_80_names_its_holder_and_the_webroot(
         everleaf, pebble, tmp_path, name):
+    try:
+        socket.create_server(("", 80)).close()
+    except OSError as e:
+        pytest.skip(f"needs a port 80 that this user can have: {e}")
     seen = pebble.watch()
-    with servers.port_holder(pebble.http_port, tmp_path) as holder:
-        refused = everleaf.obtain(name, method=["--http-port", pebble.http_port], expect=(1, 2))
-    assert str(holder.pid) in refused.err
-    assert str(pebble.http_port) in refused.err
+    with servers.port_holder(80, tmp_path) as holder:
+        refused = everleaf.obtain(name, method=[], expect=(1, 2))
+    assert re.search(rf"\b{holder.pid}\b", refused.err)
     assert "--webroot" in refused.err
     assert seen.orders() == []
+
+
+def test_a_foreign_listener_on_the_standalone_port_is_named_with_its_pid_and_the_webroot(
+        everleaf, pebble, tmp_path, name):
+    seen = pebble.watch()
+    with servers.web_server(tmp_path, pebble.http_port):
+        refused = everleaf.obtain(name, expect=(1, 75), timeout=180)
+    assert re.search(rf"\b{os.getpid()}\b", refused.err)
+    assert str(pebble.http_port) in refused.err
+    assert "--webroot" in refused.err
+    assert seen.issued() == []
 
 
 def test_a_name_that_the_ca_blocks_fails_with_the_cas_own_words(everleaf):
@@ -197,10 +213,12 @@ def test_an_unknown_certificate_is_named(everleaf, name, verb):
     assert "no-such-certificate" in sentence(refused)
 
 
-def test_a_hook_without_a_path_or_that_is_not_there_is_refused_before_the_ca_is_asked(
-        everleaf, pebble, tmp_path, name):
+@pytest.mark.parametrize("kind", ["--deploy-hook", "--pre-hook", "--post-hook", "--solver-exec"])
+def test_a_program_that_is_not_there_is_refused_before_the_ca_is_asked(
+        everleaf, pebble, tmp_path, name, kind):
     seen = pebble.watch()
-    for hook in ("systemctl reload nginx", tmp_path / "no-such-hook"):
-        refused = everleaf.obtain(name, options=["--deploy-hook", hook], expect=(1, 2))
-        assert str(hook).split()[0] in refused.err
-    assert seen.orders() == []
+    method = [] if kind == "--solver-exec" else None
+    for program in (tmp_path / "no-such-program", "no-such-program with arguments"):
+        refused = everleaf.obtain(name, method=method, options=[kind, program], expect=(1, 2))
+        assert "no-such-program" in sentence(refused)
+    assert seen.connections() == 0

@@ -74,7 +74,7 @@ int fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(f->ca->misused, 0); /* in every test: no nonce twice (R9) */
+	assert_int_equal(f->ca->misused, 0); /* in every test: no nonce twice */
 	session_free(f->session);
 	assert_true(f->ca->freed);
 	assert_null(f->ca->calls);

@@ -2,7 +2,7 @@
  *
  * session_fixture — a session, its fake CA and its fake loop, and an owner that notes what it
  * hears: what the tests of the session share. After each test it is asserted that no nonce was
- * used twice (protocol.md R9) and that nothing is left in the loop or at the CA.
+ * used twice and that nothing is left in the loop or at the CA.
  */
 #ifndef TESTS_UNIT_SESSION_FIXTURE_H
 #define TESTS_UNIT_SESSION_FIXTURE_H

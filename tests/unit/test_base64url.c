@@ -47,7 +47,7 @@ static void the_vectors_of_the_rfcs_go_both_ways(void **state)
 	}
 }
 
-/* protocol.md R3: each would be a second spelling of something, or of nothing. */
+/* each would be a second spelling of something, or of nothing. */
 static const char *const bad[] = {
 	"Zg==", /* padding */
 	"Zm8=", /* padding */

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* --- how programs end (threats.md T14) ---------------------------------------------------- */
+/* --- how programs end ---------------------------------------------------- */
 
 static const struct {
 	const char *body;

@@ -80,7 +80,7 @@ static void files_of_others_in_the_directory_stay(void **state)
 	assert_content(s, "certs/.gen/notes", "theirs");
 }
 
-/* What people do to a directory (threats.md T33); the next install mends it. */
+/* What people do to a directory; the next install mends it. */
 static const struct {
 	const char *remove; /* below certs; NULL: nothing */
 	const char *write;

@@ -57,7 +57,7 @@ static const struct {
 	 "", NULL}, /* 64 characters: not what struct err can carry */
 	{"{\"detail\":\"no type\"}", "", "no type"},
 	{"{\"type\":5,\"detail\":\"x\"}", "", "x"},
-	/* no problem documents (R24) */
+	/* no problem documents */
 	{"", "", NULL},
 	{"{}", "", "{}"},
 	{"[]", "", "[]"},

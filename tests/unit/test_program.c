@@ -14,7 +14,7 @@
 
 #define NOBODY 65534
 
-/* --- what may be run (threats.md T15) ----------------------------------------------------- */
+/* --- what may be run ----------------------------------------------------- */
 
 /* Makes one program, of which the path is returned. */
 typedef const char *make_fn(const struct hook_scratch *s);

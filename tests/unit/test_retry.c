@@ -72,7 +72,7 @@ static void a_retry_after_header_never_asks_for_more_than_a_day(void **state)
 	}
 }
 
-/* protocol.md R21. status 0: inside a challenge or order. */
+/* status 0: inside a challenge or order. */
 static const struct {
 	const char *type;
 	int status;

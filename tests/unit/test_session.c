@@ -347,7 +347,7 @@ static void a_refused_directory_or_nonce_fails_the_call_with_its_reason(void **s
 	}
 }
 
-/* Whoever asks: R22, R23. */
+/* Whoever asks. */
 static void a_retry_after_of_directory_or_nonce_is_kept_by_every_call(void **state)
 {
 	static const struct fake_ca_answer busy[] = {

@@ -75,7 +75,8 @@ static void an_answer_of_another_media_type_is_not_believed(void **state)
 		const struct fake_ca_answer answer = {.type = types[i].type, .body = types[i].body};
 
 		fake_ca_script(f->ca, FAKE_CA_POST, &answer, 1);
-		(void)session_submit(f->session, types[i].chain ? chain : f->request, &f->signer, fixture_hear, &f->heard);
+		(void)session_submit(f->session, types[i].chain ? chain : f->request, &f->signer,
+				     fixture_hear, &f->heard);
 		fixture_run(f);
 		if (f->heard.e.code != types[i].want)
 			fail_msg("\"%s\": %s", types[i].type, f->heard.e.text);
@@ -224,7 +225,7 @@ static void alternates_and_retry_after_of_all_headers_are_read(void **state)
 	assert_string_equal(f->heard.response->alternates.items[1], "https://b.example/3");
 	assert_int_equal(f->heard.response->retry_after, 7);
 	fixture_ask(f);
-	assert_int_equal(f->heard.response->retry_after, 90); /* when all allow (R22) */
+	assert_int_equal(f->heard.response->retry_after, 90); /* when all allow */
 	fixture_ask(f);
 	assert_int_equal(f->heard.response->retry_after, 0);
 }

@@ -262,7 +262,7 @@ static const struct {
 	const char *to;
 	const char *why; /* in the sentence */
 } broken[] = {
-	/* R1: http in every URL */
+	/* http in every URL */
 	{parse_directory, DIRECTORY, CA "nonce", "http://ca.example/nonce", "newNonce"},
 	{parse_directory, DIRECTORY, CA "account", "http://ca.example/account", "newAccount"},
 	{parse_directory, DIRECTORY, CA "order", "http://ca.example/order", "newOrder"},
@@ -289,7 +289,7 @@ static const struct {
 	{parse_directory, DIRECTORY, DIRECTORY, "", ""},
 	{parse_directory, DIRECTORY, DIRECTORY, "[]", "object"},
 	{parse_directory, DIRECTORY, DIRECTORY, "<html>", ""},
-	/* statuses (R40) */
+	/* statuses */
 	{parse_order, ORDER, "pending", "deactivated", "status"},
 	{parse_order, ORDER, "pending", "Pending", "status"},
 	{parse_order, ORDER, "pending", "unknown", "status"},

@@ -171,7 +171,7 @@ static void what_a_crash_left_of_an_answer_goes_with_it(void **state)
 	assert_int_not_equal(mode_of(s, CHALLENGES "/." OTHER ".0123456789abcdef.tmp"), 0);
 }
 
-/* --- what a CA could send (threats.md I2, I3, T1) ------------------------------------------ */
+/* --- what a CA could send ------------------------------------------ */
 
 #define PAD "AAAAAAAAAAAAAAAAAAAAAA" /* 22: long enough, so that only the rest is wrong */
 
@@ -302,7 +302,7 @@ static void tokens_of_22_to_128_characters_are_taken(void **state)
 	}
 }
 
-/* --- what others could put in the way (threats.md T11) ------------------------------------- */
+/* --- what others could put in the way ------------------------------------- */
 
 static void a_link_to_the_webroot_itself_is_the_operators(void **state)
 {
