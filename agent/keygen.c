@@ -97,7 +97,7 @@ void keygen_cancel(struct keygen *k)
 int keygen_child(const char *kind)
 {
 	AUTO_KEY struct key *key = NULL;
-	struct buf pem AUTO_BUF;
+	struct buf pem AUTO_BUF = {0};
 	struct err e = {0};
 
 	buf_init_secret(&pem, KEY_PEM_MAX);

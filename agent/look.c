@@ -204,6 +204,15 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	return machine_renewal.load(step, e);
 }
 
+/* An order that is there already, ours or another process's, is what --force asked for. */
+static void look_is_under_way(const struct look *l, int64_t certificate_id)
+{
+	struct scope *scope = engine_scope(l->g, certificate_id);
+
+	if (scope != NULL && scope->issue == ISSUE_NOW)
+		scope->issue = ISSUE_IF_DUE;
+}
+
 static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)
 {
 	struct certificate **list = NULL;
@@ -216,7 +225,9 @@ static int look_certificates(struct look *l, const struct open_rows *orders, str
 			continue;
 		l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
 		l->accounts[l->account_count++] = list[i]->account_id;
-		if (!has_order(orders, list[i]->id))
+		if (has_order(orders, list[i]->id))
+			look_is_under_way(l, list[i]->id);
+		else
 			r = look_certificate(l, list[i], e);
 	}
 	certificate_list_free(list, count);

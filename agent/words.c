@@ -84,7 +84,7 @@ int words_command(const char *text, struct strlist *words, struct err *e)
 	const char *at = text;
 
 	for (;;) {
-		struct buf word AUTO_BUF;
+		struct buf word AUTO_BUF = {0};
 		int r;
 
 		while (isspace((unsigned char)*at))

@@ -46,7 +46,7 @@ int deployer_key(struct store *store, int64_t key_id, int *ret_fd, struct err *e
 {
 	AUTO_KEY struct key *key = NULL;
 	AUTO_FD int fd = -1;
-	struct buf pem AUTO_BUF;
+	struct buf pem AUTO_BUF = {0};
 	int r;
 
 	buf_init_secret(&pem, KEY_PEM_MAX);

@@ -237,5 +237,15 @@ def test_renew_with_a_server_moves_the_named_certificate_to_that_ca(
     everleaf.run("renew", moved, "--force", "--server", other.url, "--ca-bundle", other.bundle,
                  "--agree-tos")
     assert (len(seen.orders()), len(elsewhere.issued())) == (0, 1)
+
+
+def test_one_renew_serves_two_cas_that_look_at_two_ports(everleaf_at, pebbles, pebble, names):
+    other = pebbles(chain_length=3, alternate_roots=2)
+    everleaf = everleaf_at(pebble)
+    a, b = names(2)
+    everleaf.obtain(a)
+    everleaf.run("obtain", "-d", b, "--server", other.url, "--ca-bundle", other.bundle, "-m",
+                 "a@b.example", "--agree-tos", "--standalone", "--http-port", other.http_port)
+    seen, elsewhere = pebble.watch(), other.watch()
     everleaf.run("renew", "--force")
-    assert (len(seen.issued()), len(elsewhere.issued())) == (1, 2)
+    assert (len(seen.issued()), len(elsewhere.issued())) == (1, 1)

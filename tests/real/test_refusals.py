@@ -76,7 +76,7 @@ USAGE = [  # command line, what the sentence names
     (["obtain", "-d", "x.test", "--name", "../x"], "../x"),
     (["show"], "show"),
     (["export", "x"], "--out"),
-    (["account", "frobnicate"], "account show"),
+    (["account", "frobnicate"], "frobnicate"),
     (["status", "--color", "sometimes"], "sometimes"),
 ]
 

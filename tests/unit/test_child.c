@@ -304,7 +304,9 @@ static const struct {
 	{"readlink /proc/self/fd/0", "/dev/null\n"},
 	{"[ $(readlink /proc/$$/fd/1) = $(readlink /proc/$$/fd/2) ] && echo same", "same\n"},
 	{"[ \"$(cut -d' ' -f5,6 /proc/$$/stat)\" = \"$$ $$\" ] && echo leader", "leader\n"},
-	{"grep -c -E '^Sig(Blk|Ign):.0+$' /proc/self/status", "2\n"},
+	/* 32 and 33 are the C library's own, and no program can set them back (make ignores them)
+	 */
+	{"grep -c -E '^Sig(Blk|Ign):.0+(180000000)?$' /proc/self/status", "2\n"},
 	{"basename \"$0\"", "script\n"},
 	{". \"$(dirname \"$0\")/library\"", "library\n"}, /* what half of all hooks begin with */
 };

@@ -131,10 +131,10 @@ static const char *make_sticky_folder(const struct hook_scratch *s)
 static const char *make_links(const struct hook_scratch *s)
 {
 	make_good(s);
-	mkdir(scratch_path(s, "a"), 0755);
-	symlink("../good", scratch_path(s, "a/good"));
-	symlink("a", scratch_path(s, "b"));
-	symlink(scratch_path(s, "b//./good"), scratch_path(s, "c"));
+	assert_int_equal(mkdir(scratch_path(s, "a"), 0755), 0);
+	assert_int_equal(symlink("../good", scratch_path(s, "a/good")), 0);
+	assert_int_equal(symlink("a", scratch_path(s, "b")), 0);
+	assert_int_equal(symlink(scratch_path(s, "b//./good"), scratch_path(s, "c")), 0);
 	return scratch_path(s, "a/../c");
 }
 

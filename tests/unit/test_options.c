@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit.h"
+
+#include "agent/options.h"
+
+#include <string.h>
+
+#define MAX_WORDS 12
+
+static int parse(const char *const *typed, struct options *o, struct err *e)
+{
+	char *argv[MAX_WORDS + 2] = {(char *)(uintptr_t) "everleaf"};
+	int argc = 1;
+
+	for (; *typed != NULL; typed++)
+		argv[argc++] = (char *)(uintptr_t)*typed;
+	return options_parse(argc, argv, o, e);
+}
+
+/* The same wish in the words of several clients, and in any order. */
+static const char *const same[][MAX_WORDS] = {
+	{"obtain", "-d", "a.test,b.test", "--http-port", "81", "--force", "--json"},
+	{"--json", "obtain", "-da.test", "-d", "b.test", "--http-port=81", "--force"},
+	{"issue", "--domains", "a.test,b.test", "--httpport", "81", "--force", "--json"},
+	{"certonly", "--domain", "a.test", "-n", "--domain=b.test", "--http-01-port", "81",
+	 "--force-renewal", "--json"},
+	{"obtain", "--force", "-d", "a.test", "--json", "-d", ",b.test,", "--http-port", "81"},
+};
+
+static void options_stand_anywhere_and_in_other_clients_spellings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(same); i++) {
+		struct options o = {0};
+		struct err e = {0};
+		AUTO_FREE char *domains = NULL;
+
+		if (parse(same[i], &o, &e) != 0)
+			fail_msg("row %zu: %s", i, e.text);
+		domains = strlist_join(&o.domains, " ");
+		assert_string_equal(domains, "a.test b.test");
+		assert_string_equal(o.http_port, "81");
+		assert_true(o.force && o.json);
+		assert_int_equal(o.operands.count, 0);
+		options_clear(&o);
+	}
+}
+
+static const struct {
+	const char *typed[MAX_WORDS];
+	const char *named; /* in the sentence */
+} wrong[] = {
+	{{"obtain", "--frobnicate"}, "--frobnicate"},
+	{{"obtain", "-x"}, "-x"},
+	{{"obtain", "-d"}, "-d"},
+	{{"status", "-d", "a.test"}, "domain"},
+	{{"renew", "--webroot", "/x"}, "webroot"},
+	{{"show", "x", "--force"}, "force"},
+	{{"obtain", "--force=yes"}, "--force"},
+};
+
+static void a_wrong_option_is_named_in_the_sentence(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		struct options o = {0};
+		struct err e = {0};
+
+		assert_int_equal(parse(wrong[i].typed, &o, &e), ERR_CONFIG);
+		assert_string_equal(e.type, "usage");
+		if (strstr(e.text, wrong[i].named) == NULL)
+			fail_msg("row %zu: %s", i, e.text);
+		options_clear(&o);
+	}
+}
+
+static void what_follows_two_dashes_is_an_operand(void **state)
+{
+	const char *const typed[] = {"show", "--", "--json", NULL};
+	struct options o = {0};
+
+	(void)state;
+	assert_int_equal(parse(typed, &o, NULL), 0);
+	assert_false(o.json);
+	assert_string_equal(o.operands.items[0], "--json");
+	options_clear(&o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_stand_anywhere_and_in_other_clients_spellings),
+		cmocka_unit_test(a_wrong_option_is_named_in_the_sentence),
+		cmocka_unit_test(what_follows_two_dashes_is_an_operand),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit.h"
+
+#include "agent/schedule.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY 86400
+#define NOW 2000000000
+
+static const uint8_t seed[32] = {1, 2, 3};
+
+/* One certificate for a.test: born at NOW - age, living for life seconds. */
+struct fixture {
+	struct certificate certificate;
+	struct version live;
+	struct renewal renewal;
+	struct schedule_input in;
+};
+
+static void fixture_make(struct fixture *f, int64_t age, int64_t life)
+{
+	*f = (struct fixture){0};
+	strlist_add(&f->certificate.names, "a.test");
+	strlist_add(&f->live.names, "a.test");
+	f->live.fingerprint = mem_str("0123");
+	f->live.not_before = NOW - age;
+	f->live.not_after = NOW - age + life;
+	f->in = (struct schedule_input){
+		.certificate = &f->certificate,
+		.live = &f->live,
+		.renewal = &f->renewal,
+		.seed = seed,
+		.now = NOW,
+	};
+}
+
+static void fixture_free(struct fixture *f)
+{
+	strlist_clear(&f->certificate.names);
+	strlist_clear(&f->live.names);
+	free(f->live.fingerprint);
+}
+
+static const struct {
+	int64_t life;
+	int64_t earliest, latest; /* seconds before the end */
+} lives[] = {
+	{90 * DAY, 33 * DAY, 30 * DAY}, /* a third, and up to a tenth of it earlier */
+	{45 * DAY, 16 * DAY + DAY / 2, 15 * DAY},
+	{10 * DAY, 10 * DAY / 3 + 10 * DAY / 30 + 1, 10 * DAY / 3},
+	{6 * DAY, 3 * DAY + 3 * DAY / 10, 3 * DAY}, /* half of it below ten days */
+	{160 * 3600, 88 * 3600, 80 * 3600},
+	{60, 33, 30},
+};
+
+static void a_certificate_is_renewed_with_a_third_or_half_of_its_life_left(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lives); i++) {
+		struct fixture f;
+		struct schedule s;
+
+		fixture_make(&f, 0, lives[i].life);
+		s = schedule(&f.in);
+		assert_int_equal(s.what, SCHEDULE_RENEW);
+		assert_int_equal(s.when, s.due);
+		assert_in_range(f.live.not_after - s.when, lives[i].latest, lives[i].earliest);
+		fixture_free(&f);
+	}
+}
+
+static void the_jitter_of_a_version_is_the_same_whenever_it_is_asked(void **state)
+{
+	struct fixture f;
+	int64_t first, differ = 0;
+
+	(void)state;
+	fixture_make(&f, 0, 90 * DAY);
+	first = schedule(&f.in).when;
+	f.in.now = NOW + 50 * DAY;
+	assert_int_equal(schedule(&f.in).when, first);
+	for (int i = 0; i < 20; i++) {
+		snprintf(f.live.fingerprint, 5, "%04d", i);
+		differ += schedule(&f.in).when != first;
+	}
+	assert_true(differ >= 19); /* a thousand certificates do not come at one second */
+	fixture_free(&f);
+}
+
+static void what_is_missing_or_for_other_names_is_due_now(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 0, 90 * DAY);
+	strlist_add(&f.certificate.names, "b.test");
+	assert_int_equal(schedule(&f.in).what, SCHEDULE_ISSUE);
+	assert_true(schedule(&f.in).when <= NOW);
+	f.in.live = NULL;
+	assert_int_equal(schedule(&f.in).what, SCHEDULE_ISSUE);
+	assert_true(schedule(&f.in).when <= NOW);
+	fixture_free(&f);
+}
+
+static void the_order_of_names_does_not_matter(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 0, 90 * DAY);
+	strlist_add(&f.certificate.names, "b.test");
+	strlist_clear(&f.live.names);
+	strlist_add(&f.live.names, "b.test");
+	strlist_add(&f.live.names, "a.test");
+	assert_int_equal(schedule(&f.in).what, SCHEDULE_RENEW);
+	fixture_free(&f);
+}
+
+static void what_is_paused_or_removed_is_left_alone(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 80 * DAY, 90 * DAY);
+	f.certificate.paused = true;
+	assert_int_equal(schedule(&f.in).what, SCHEDULE_NOTHING);
+	f.certificate.paused = false;
+	f.certificate.removed_at = NOW;
+	assert_int_equal(schedule(&f.in).what, SCHEDULE_NOTHING);
+	fixture_free(&f);
+}
+
+static void a_failure_puts_it_off_but_keeps_when_it_was_due(void **state)
+{
+	struct fixture f;
+	struct schedule s;
+
+	(void)state;
+	fixture_make(&f, 70 * DAY, 90 * DAY);
+	f.renewal = (struct renewal){.failures = 3, .next_at = NOW + 6000, .error_at = NOW};
+	s = schedule(&f.in);
+	assert_int_equal(s.when, NOW + 6000);
+	assert_true(s.due <= NOW);
+	assert_non_null(strstr(s.why, "attempt 3 failed"));
+	fixture_free(&f);
+}
+
+static void no_back_off_is_longer_than_a_sixth_of_what_is_left(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 5 * DAY, 6 * DAY); /* a day left: four hours at most */
+	f.renewal = (struct renewal){.failures = 5, .next_at = NOW + DAY, .error_at = NOW};
+	assert_int_equal(schedule(&f.in).when, NOW + 4 * 3600);
+	fixture_free(&f);
+}
+
+static void a_back_off_that_a_wrong_clock_wrote_does_not_hold(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 80 * DAY, 90 * DAY);
+	f.renewal = (struct renewal){.failures = 1, .next_at = NOW + 400 * DAY, .error_at = NOW};
+	assert_true(schedule(&f.in).when <= NOW);
+	fixture_free(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_certificate_is_renewed_with_a_third_or_half_of_its_life_left),
+		cmocka_unit_test(the_jitter_of_a_version_is_the_same_whenever_it_is_asked),
+		cmocka_unit_test(what_is_missing_or_for_other_names_is_due_now),
+		cmocka_unit_test(the_order_of_names_does_not_matter),
+		cmocka_unit_test(what_is_paused_or_removed_is_left_alone),
+		cmocka_unit_test(a_failure_puts_it_off_but_keeps_when_it_was_due),
+		cmocka_unit_test(no_back_off_is_longer_than_a_sixth_of_what_is_left),
+		cmocka_unit_test(a_back_off_that_a_wrong_clock_wrote_does_not_hold),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
