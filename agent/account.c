@@ -63,10 +63,10 @@ static int account_machine_save(struct step *s, bool release, struct err *e)
 
 static int account_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, step_spread(s));
 
 	if (str_equal(why->type, "badNonce")) {
-		step_rests(s);
+		step_rests(s, why);
 		return 0;
 	}
 	if (why->code == ERR_BUSY && why->retry_at > 0)
@@ -93,6 +93,28 @@ const struct machine machine_account = {
 	.failed = account_machine_failed,
 	.forget = account_machine_forget,
 };
+
+int account_forgotten(struct store *store, int64_t account_id, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	bool taken = false;
+	int r;
+
+	r = account_load(store, account_id, &a, e);
+	if (r != 0 || a == NULL || !str_equal(a->stage, stage_ready.name))
+		return r; /* somebody has begun to */
+	r = claim_take(store, CLAIM_ACCOUNT, account_id, &taken, e);
+	if (r != 0 || !taken)
+		return r;
+	account_free(TAKE(a));
+	r = account_load(store, account_id, &a, e);
+	if (r != 0)
+		return r;
+	mem_set_str(&a->stage, stage_register.name);
+	mem_set_str(&a->url, NULL);
+	a->standing.attempts = 0;
+	return account_save(store, a, true, e);
+}
 
 static int account_key_ask(struct step *s, struct err *e)
 {

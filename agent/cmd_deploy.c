@@ -5,18 +5,28 @@
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
-#include "store/deployment.h"
 
-static int deploy_again(struct context *c, const struct certificate *certificate, struct err *e)
+static int deploy_write(struct context *c, const char *name, struct certificate **ret,
+			struct err *e)
+{
+	int r = run_find(c, name, ret, e);
+
+	if (r == 0 && (*ret)->live_version_id == 0)
+		r = err_set(e, ERR_CONFIG, "%s has no certificate yet; everleaf renew %s gets one",
+			    name, name);
+	return r == 0 ? wanted_deployments(c, *ret, true, e) : r;
+}
+
+/* In one turn: were a newer version issued in between, the older one would be deployed over it. */
+static int deploy_again(struct context *c, const char *name, struct certificate **ret,
+			struct err *e)
 {
 	int r;
 
 	r = store_turn_begin(c->store, e);
 	if (r != 0)
 		return r;
-	r = wanted_deployments(c->store, certificate, e);
-	if (r == 0)
-		r = deployment_renew(c->store, certificate->live_version_id, e);
+	r = deploy_write(c, name, ret, e);
 	if (r == 0)
 		return store_turn_commit(c->store, e);
 	store_turn_undo(c->store);
@@ -32,12 +42,7 @@ int cmd_deploy(struct context *c, struct err *e)
 
 	r = run_operand(c, &name, e);
 	if (r == 0)
-		r = run_find(c, name, &certificate, e);
-	if (r == 0 && certificate->live_version_id == 0)
-		r = err_set(e, ERR_CONFIG, "%s has no certificate yet; everleaf renew %s gets one",
-			    name, name);
-	if (r == 0)
-		r = deploy_again(c, certificate, e);
+		r = deploy_again(c, name, &certificate, e);
 	item.certificate_id = certificate != NULL ? certificate->id : 0;
 	item.issue = ISSUE_NEVER;
 	if (r == 0)

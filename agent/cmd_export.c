@@ -36,7 +36,7 @@ int cmd_export(struct context *c, struct err *e)
 	int r;
 
 	r = run_operand(c, &name, e);
-	if (r == 0 && c->options->out == NULL)
+	if (r == 0 && (c->options->out == NULL || c->options->out[0] == '\0'))
 		r = usage(e, "say where to with --out DIR");
 	if (r == 0)
 		r = run_find(c, name, &certificate, e);

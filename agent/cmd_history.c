@@ -4,6 +4,7 @@
  */
 #include "agent/report.h"
 #include "agent/run.h"
+#include "base/text.h"
 #include "store/event.h"
 
 #include <stdio.h>
@@ -35,8 +36,9 @@ static void print_text(const char *text)
 {
 	for (const char *p = text; *p != '\0';) {
 		size_t len = strcspn(p, "\n");
+		AUTO_FREE char *line = text_escape_new(p, len); /* a hook may print anything */
 
-		printf("%s%.*s\n", p == text ? "" : "                      ", (int)len, p);
+		printf("%s%s\n", p == text ? "" : "                      ", line);
 		p += len + (p[len] == '\n');
 	}
 }

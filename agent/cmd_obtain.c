@@ -14,8 +14,11 @@
 #include "store/account.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define HANDLE_MAX 64
 
 struct obtain {
 	struct context *c;
@@ -30,7 +33,7 @@ struct obtain {
 static int handle_check(const char *handle, struct err *e)
 {
 	size_t len = strlen(handle);
-	bool good = len > 0 && len <= 64;
+	bool good = len > 0 && len <= HANDLE_MAX;
 
 	for (size_t i = 0; good && i < len; i++)
 		good = islower((unsigned char)handle[i]) || isdigit((unsigned char)handle[i]) ||
@@ -43,15 +46,20 @@ static int handle_check(const char *handle, struct err *e)
 	return 0;
 }
 
-/* "*.example.org" is called example.org; an IPv6 address has its colons replaced. */
+/* "*.example.org" is called example.org; an IPv6 address has its colons replaced. A name that is
+ * too long is cut, and told apart from others that begin alike by a few bytes of its hash. */
 static char *handle_default(const char *name)
 {
 	char *handle = mem_str(identifier_is_wildcard(name) ? name + 2 : name);
+	uint8_t hash[32];
 
 	for (char *p = handle; *p != '\0'; p++)
 		*p = *p == ':' ? '-' : *p;
-	if (strlen(handle) > 64)
-		handle[64] = '\0';
+	if (strlen(handle) <= HANDLE_MAX)
+		return handle;
+	sha256(handle, strlen(handle), hash);
+	snprintf(handle + HANDLE_MAX - 9, 10, "-%02x%02x%02x%02x", hash[0], hash[1], hash[2],
+		 hash[3]);
 	return handle;
 }
 
@@ -139,6 +147,9 @@ static int obtain_write(struct obtain *b, struct err *e)
 	if (r == 0)
 		r = obtain_server(b, &server, &present, e);
 	known = b->certificate != NULL;
+	if (r == 0 && known && b->certificate->paused)
+		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
+			    b->certificate->name, b->certificate->name);
 	if (r == 0)
 		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish,
 			    e);
@@ -159,7 +170,7 @@ static int obtain_write(struct obtain *b, struct err *e)
 	if (r == 0)
 		r = wanted_order(b->c->store, b->certificate, e);
 	if (r == 0 && !b->force && !b->renamed)
-		r = wanted_deployments(b->c->store, b->certificate, e);
+		r = wanted_deployments(b->c, b->certificate, false, e);
 	return r;
 }
 
@@ -193,7 +204,7 @@ static int obtain_say(struct obtain *b, enum run_result result, struct err *e)
 	if (result == RUN_NOTHING && !b->c->options->json)
 		log_line(LOG_NOTICE, "%s: not due before %s (%s); --force issues it anyway",
 			 now->name, clock_format(s.when, when), s.why);
-	if (result == RUN_FAILED || b->c->options->quiet)
+	if (!b->c->options->json && (result == RUN_FAILED || b->c->options->quiet))
 		return 0;
 	return report_show(b->c, now, e);
 }

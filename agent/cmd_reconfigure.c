@@ -41,6 +41,8 @@ static int reconfigure_write(struct context *c, const char *name, struct certifi
 		return r;
 	mem_set_str(&(*ret)->wish, wish);
 	r = certificate_save(c->store, *ret, e);
+	if (r == 0)
+		r = wanted_no_more(c, *ret, e);
 	return r == 0 ? wanted_order(c->store, *ret, e) : r;
 }
 

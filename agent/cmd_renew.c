@@ -8,6 +8,7 @@
 #include "agent/wanted.h"
 #include "agent/wishing.h"
 #include "base/log.h"
+#include "store/account.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,29 +50,46 @@ static int renew_read(struct renew *n, struct err *e)
 	return 0;
 }
 
-/* Another CA from now on. */
+/* server NULL: its CA stays, and only what was typed about that changes. The row is read again: it
+ * may have a new version by now. */
+static int renew_move_one(struct context *c, int64_t id, const char *server, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *now = NULL;
+	AUTO_ACCOUNT_ROW struct account *present = NULL;
+	int r;
+
+	r = certificate_load(c->store, id, &now, e);
+	if (r != 0 || now == NULL)
+		return r;
+	r = account_load(c->store, now->account_id, &present, e);
+	if (r == 0)
+		r = wanted_account(c, server != NULL ? server : present->server, &now->account_id,
+				   e);
+	if (r == 0)
+		r = certificate_save(c->store, now, e);
+	return r == 0 ? wanted_order(c->store, now, e) : r;
+}
+
+/* Another CA from now on, or another way to the present one. */
 static int renew_move(struct renew *n, struct err *e)
 {
 	const struct options *o = n->c->options;
+	bool moves = o->server != NULL || o->staging;
 	const char *server = NULL;
-	int r;
+	int r = 0;
 
-	if (o->server == NULL && !o->staging)
+	if (!moves && o->ca_bundle == NULL && o->proxy == NULL && !o->agree_tos)
 		return 0;
-	if (o->operands.count == 0)
+	if (moves && o->operands.count == 0)
 		return usage(e, "say which certificates shall move to another server");
-	r = wishing_server(o->server, o->staging, &server, e);
+	if (moves)
+		r = wishing_server(o->server, o->staging, &server, e);
 	if (r == 0)
 		r = store_turn_begin(n->c->store, e);
 	if (r != 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < n->count; i++) {
-		r = wanted_account(n->c, server, &n->list[i]->account_id, e);
-		if (r == 0)
-			r = certificate_save(n->c->store, n->list[i], e);
-		if (r == 0)
-			r = wanted_order(n->c->store, n->list[i], e);
-	}
+	for (size_t i = 0; r == 0 && i < n->count; i++)
+		r = renew_move_one(n->c, n->list[i]->id, server, e);
 	if (r == 0)
 		return store_turn_commit(n->c->store, e);
 	store_turn_undo(n->c->store);

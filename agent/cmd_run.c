@@ -9,13 +9,28 @@
 #include "base/log.h"
 
 #define WATCH_MS 2000 /* how often it asks whether another process wrote to the store */
+#define PRUNE_MS (24 * 3600 * 1000) /* how often it tidies up */
+
+static void daemon_prune(struct context *c, int64_t *at_ms)
+{
+	int64_t now = clock_mono_ms(c->clock);
+	struct err e = {0};
+
+	if (now < *at_ms)
+		return;
+	*at_ms = now + PRUNE_MS;
+	if (store_prune(c->store, &e) != 0)
+		log_line(LOG_ERROR, "%s; it is tried again tomorrow", e.text);
+}
 
 static int daemon_loop(struct context *c, struct engine *g, struct loop *l, struct err *e)
 {
+	int64_t prune_at = 0;
 	int64_t ms = 0;
 	int r = 0;
 
 	while (r == 0 && !loop_should_stop(l)) {
+		daemon_prune(c, &prune_at);
 		if (store_changed(c->store))
 			engine_poke(g);
 		r = engine_tick(g, &ms, e);
@@ -37,9 +52,7 @@ int cmd_run(struct context *c, struct err *e)
 
 	if (c->options->operands.count > 0)
 		return usage(e, "everleaf run takes no operand");
-	r = store_prune(c->store, e);
-	if (r == 0)
-		r = loop_event_new(&config.loop, e);
+	r = loop_event_new(&config.loop, e);
 	if (r == 0)
 		r = engine_new(&config, &g, e);
 	if (r == 0) {

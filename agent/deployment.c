@@ -34,6 +34,7 @@ struct deployment_memory {
 	struct version *version;
 	struct json *settings;
 	char *directory; /* of a `files` deployer before this one, or NULL */
+	char *output;    /* of a program that failed, for failed(): hear's rows are undone */
 	int64_t wanted;  /* the target's, as this install raised it */
 	int64_t since;   /* of PROVE */
 	bool target_taken;
@@ -110,7 +111,10 @@ static int deployment_machine_load(struct step *s, struct err *e)
 	s->certificate_id = memory(s)->deployment->certificate_id;
 	s->label = mem_str(c != NULL ? c->name : "(removed)");
 	s->standing = &memory(s)->deployment->standing;
-	s->stage = s->saved = &stage_due; /* a reload that was cut off begins with its install */
+	s->stage = &stage_due; /* a reload that was cut off begins with its install … */
+	/* … but is no progress when it comes to its reload again: one that kills us is counted */
+	s->saved = str_equal(memory(s)->deployment->stage, stage_reload.name) ? &stage_reload
+									      : &stage_due;
 	return 0;
 }
 
@@ -128,8 +132,10 @@ static int deployment_machine_save(struct step *s, bool release, struct err *e)
 
 static int deployment_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, step_spread(s));
 
+	if (memory(s)->output != NULL)
+		step_event(s, "output", "%s", memory(s)->output);
 	step_event(s, "deploy-failed", "%s: %s", memory(s)->target->deployer, why->text);
 	s->saved = &stage_due;
 	return step_parks(s, why, next_at, e);
@@ -146,6 +152,7 @@ static void deployment_machine_forget(struct step *s)
 	version_free(m->version);
 	json_free(m->settings);
 	free(m->directory);
+	free(m->output);
 	free(TAKE(s->memory));
 	s->standing = NULL;
 }
@@ -165,7 +172,7 @@ static int deployment_trouble(struct step *s, const struct work *w, struct err *
 	if (w == NULL || w->error.code == ERR_NONE)
 		return 0;
 	if (w->output != NULL && w->output[0] != '\0')
-		step_event(s, "output", "%s", w->output);
+		mem_set_str(&memory(s)->output, w->output);
 	*e = w->error;
 	return e->code;
 }

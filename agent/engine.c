@@ -241,13 +241,19 @@ static void engine_forget(struct engine *g)
 static int turn_crashed(struct engine *g, struct err *e)
 {
 	struct err why = e != NULL ? *e : (struct err){0};
+	int seconds;
 
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine == &machine_renewal)
+			engine_again(g, g->steps[i]->id); /* its order was not born */
 	engine_forget(g);
 	g->crashes++;
+	g->crashed_ms = mono(g);
 	if (why.code == ERR_BUG || (g->config.by_hand && g->crashes >= ENGINE_MAX_CRASHES))
 		return why.code;
-	log_line(LOG_ERROR, "%s; everything is read again in %d s", why.text, g->crashes);
-	g->resume_ms = mono(g) + 1000 * (int64_t)g->crashes;
+	seconds = g->crashes < ENGINE_PAUSE_MAX_S ? g->crashes : ENGINE_PAUSE_MAX_S;
+	log_line(LOG_ERROR, "%s; everything is read again in %d s", why.text, seconds);
+	g->resume_ms = mono(g) + 1000 * (int64_t)seconds;
 	return 0;
 }
 
@@ -274,7 +280,8 @@ int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
 	if (g->resume_ms <= mono(g) && turn_wanted(g)) {
 		r = turn_run(g, &why);
 		if (r == 0) {
-			g->crashes = 0;
+			if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
+				g->crashes = 0;
 			turn_submit(g);
 		} else {
 			r = turn_crashed(g, &why);
@@ -395,6 +402,7 @@ void engine_free(struct engine *g)
 	engine_forget(g);
 	free(g->steps);
 	free(g->scopes);
+	free(g->ended);
 	standalone_free(g->standalone);
 	engine_free_cas(g);
 	free(g);

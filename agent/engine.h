@@ -39,7 +39,7 @@ enum engine_issue {
 void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue);
 
 /* One turn if something is to be done. *ret_ms: milliseconds until the next one is due (−1:
- * nothing is). An error has ended the engine: ERR_STORE after several turns in a row failed. */
+ * nothing is). An error has ended the engine: ERR_STORE after several turns failed. */
 int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e);
 
 /* Nothing of the scope is under way here or in another living process. */

@@ -8,10 +8,13 @@
 #include "agent/engine.h"
 #include "agent/work.h"
 
-#define ENGINE_MAX_HEARD    64    /* outcomes of one turn (HACKING.md) */
-#define ENGINE_LOOK_MS      60000 /* the longest time between two looks for ownerless work */
-#define ENGINE_LOOK_SOON_MS 200   /* while waiting for another process */
-#define ENGINE_MAX_CRASHES  5     /* turns in a row that could not be committed */
+#define ENGINE_MAX_HEARD    64     /* outcomes of one turn (HACKING.md) */
+#define ENGINE_LOOK_MS      60000  /* the longest time between two looks for ownerless work */
+#define ENGINE_LOOK_SOON_MS 200    /* while waiting for another process */
+#define ENGINE_LOOK_IDLE_MS 2000   /* the same for the daemon, which nobody waits for */
+#define ENGINE_MAX_CRASHES  5      /* turns that could not be committed, without calm */
+#define ENGINE_CALM_MS      120000 /* good turns for so long; one alone proves little */
+#define ENGINE_PAUSE_MAX_S  60     /* the longest pause after one */
 
 /* A certificate that a command was asked for. */
 struct scope {
@@ -46,11 +49,13 @@ struct engine {
 	struct standalone *standalone;
 	int64_t look_ms;   /* mono: when to look for work */
 	int64_t resume_ms; /* mono: no turn before (a commit failed) */
-	int crashes;
+	int crashes;       /* turns that could not be committed, since there was calm */
+	int64_t crashed_ms;
 	struct ended *ended; /* rows that this run has worked on */
 	size_t ended_count;
 	size_t elsewhere; /* rows of the scope that other living processes have */
 	bool looked;      /* since the last change of scope */
+	bool waits_said;  /* people were told whom a command waits for */
 };
 
 /* Finds rows that want work and makes steps of them. Within a turn. */

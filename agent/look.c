@@ -7,6 +7,7 @@
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/schedule.h"
+#include "agent/standalone.h"
 #include "base/log.h"
 #include "store/version.h"
 
@@ -259,9 +260,26 @@ static int look_all(struct look *l, struct err *e)
 	return r;
 }
 
+/* Another process has rows that we want, or its answers need our listener. */
+static bool look_waits(struct engine *g)
+{
+	bool serves = standalone_review(g->standalone);
+
+	if (g->config.by_hand && !g->waits_said && g->step_count == 0 &&
+	    (g->elsewhere > 0 || serves)) {
+		log_line(LOG_NOTICE, g->elsewhere > 0
+					     ? "waiting for another everleaf that works on this"
+					     : "waiting for another everleaf whose answers this "
+					       "one shows to the CA");
+		g->waits_said = true;
+	}
+	return g->elsewhere > 0 || serves;
+}
+
 int engine_look(struct engine *g, struct err *e)
 {
 	struct look l = {.g = g, .now = clock_now(g->config.clock), .next_at = INT64_MAX};
+	int64_t soon = g->config.by_hand ? ENGINE_LOOK_SOON_MS : ENGINE_LOOK_IDLE_MS;
 	int64_t ms = ENGINE_LOOK_MS;
 	int r;
 
@@ -272,8 +290,10 @@ int engine_look(struct engine *g, struct err *e)
 		return r;
 	if (l.next_at < l.now + ms / 1000)
 		ms = (l.next_at - l.now) * 1000;
-	if (g->elsewhere > 0 || ms < ENGINE_LOOK_SOON_MS)
+	if (ms < ENGINE_LOOK_SOON_MS)
 		ms = ENGINE_LOOK_SOON_MS;
+	if (look_waits(g) && ms > soon)
+		ms = soon;
 	g->look_ms = clock_mono_ms(g->config.clock) + ms;
 	g->looked = true;
 	return 0;

@@ -14,6 +14,10 @@ extern const struct machine machine_account;
 extern const struct machine machine_order;
 extern const struct machine machine_deployment;
 
+/* The CA does not know the account: it is registered again (with the same key) before the next
+ * order. Within a turn. */
+int account_forgotten(struct store *store, int64_t account_id, struct err *e);
+
 /* The target that a deployment step has claimed, 0 for any other step. */
 int64_t deployment_target(const struct step *s);
 

@@ -40,6 +40,8 @@ static int command_run(const struct command *command, struct context *c, struct 
 
 	if (!command->needs_store)
 		return command->run(c, e);
+	if (c->options->state != NULL && c->options->state[0] == '\0')
+		return usage(e, "--state is empty: give a directory, or leave it out");
 	dir = command_state_dir(c->options);
 	r = store_open(dir, c->clock, &c->store, e);
 	if (r != 0)
@@ -93,7 +95,7 @@ int main(int argc, char **argv)
 	umask(077);
 	r = everleaf(argc, argv, &options, &e);
 	options_clear(&options);
-	if (fflush(stdout) != 0 && r == 0)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && r == 0)
 		r = err_sys(&e, ERR_SYS, "the output could not be written");
 	if (r >= 0)
 		return r;

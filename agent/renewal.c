@@ -27,6 +27,20 @@ struct renewal_memory {
 	struct wish *wish;
 };
 
+/* What is wanted, as it is now. ERR_CONFIG when it was deleted. */
+static int renewal_read(struct step *s, struct err *e)
+{
+	struct renewal_memory *m = s->memory;
+	int r;
+
+	certificate_free(TAKE(m->certificate));
+	wish_free(TAKE(m->wish));
+	r = certificate_load(engine_store(s->engine), s->id, &m->certificate, e);
+	if (r == 0 && (m->certificate == NULL || m->certificate->removed_at != 0))
+		r = err_set(e, ERR_CONFIG, "the certificate was deleted");
+	return r == 0 ? wish_parse(m->certificate->wish, &m->wish, e) : r;
+}
+
 static int renewal_machine_load(struct step *s, struct err *e)
 {
 	struct renewal_memory *m = mem_new(sizeof(*m));
@@ -35,11 +49,7 @@ static int renewal_machine_load(struct step *s, struct err *e)
 	s->memory = m;
 	s->certificate_id = s->id;
 	s->stage = &stage_key;
-	r = certificate_load(engine_store(s->engine), s->id, &m->certificate, e);
-	if (r == 0 && m->certificate == NULL)
-		r = err_set(e, ERR_STORE, "certificate %lld is gone", (long long)s->id);
-	if (r == 0)
-		r = wish_parse(m->certificate->wish, &m->wish, e);
+	r = renewal_read(s, e);
 	if (r == 0)
 		s->label = mem_str(m->certificate->name);
 	return r;
@@ -58,13 +68,15 @@ static int renewal_machine_failed(struct step *s, const struct err *why, struct 
 
 	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
 	s->over = true;
+	if (((struct renewal_memory *)s->memory)->certificate == NULL)
+		return 0; /* deleted, and gone */
 	r = renewal_load(engine_store(s->engine), s->id, &renewal, e);
 	if (r != 0)
 		return r;
 	renewal.failures++;
 	renewal.error = *why;
 	renewal.error_at = step_now(s);
-	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->id);
+	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, step_spread(s));
 	return renewal_save(engine_store(s->engine), &renewal, e);
 }
 
@@ -133,15 +145,23 @@ static int order_born(struct step *s, const struct key *key, struct err *e)
 	return r;
 }
 
+/* While the key was made, something else may have been wanted: the order is born of that. */
 static int key_hear(struct step *s, struct work *w, struct err *e)
 {
+	struct renewal_memory *m = s->memory;
 	int r;
 
 	if (w->error.code != ERR_NONE) {
 		*e = w->error;
 		return err_while(e, "making a key");
 	}
-	r = order_born(s, w->key, e);
+	r = renewal_read(s, e);
+	if (r == 0 && m->wish->key != key_kind(w->key)) {
+		step_waits(s, 0); /* another key */
+		return 0;
+	}
+	if (r == 0)
+		r = order_born(s, w->key, e);
 	if (r == 0)
 		s->over = true;
 	return r;

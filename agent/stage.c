@@ -111,19 +111,28 @@ static int order_machine_save(struct step *s, bool release, struct err *e)
 static int order_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
 	struct err first = s->standing->error;
+	struct err copy = *why;
 	int64_t now = step_now(s);
 	int64_t next_at;
+	int r = 0;
 
 	if (str_equal(why->type, "badNonce") || str_equal(why->type, "orderTaken")) {
-		log_line(LOG_INFO, "%s: %s", s->label, why->text);
-		step_rests(s);
+		order_memory(s)->finalized = 0; /* the CA has not looked at the CSR */
+		step_rests(s, why);
 		return 0;
 	}
+	if (str_equal(why->type, "accountDoesNotExist")) {
+		r = account_forgotten(engine_store(s->engine), order_memory(s)->order->account_id,
+				      e);
+		err_while(&copy, "the account is registered again before the next attempt");
+	}
+	if (r != 0)
+		return r;
 	if (why->code != ERR_NET && why->code != ERR_BUSY && s->stage != &stage_withdraw)
-		return order_fails(s, why, e);
+		return order_fails(s, &copy, e);
 	if (s->stage == &stage_withdraw && s->standing->error.code != ERR_NONE)
 		why = &first; /* what made the attempt fail is what people want to read */
-	next_at = now + retry_backoff(s->standing->failures + 1, (uint32_t)s->id);
+	next_at = now + retry_backoff(s->standing->failures + 1, step_spread(s));
 	if (why->code == ERR_BUSY && why->retry_at > 0)
 		next_at = why->retry_at;
 	return step_parks(s, why, next_at, e);
@@ -241,6 +250,18 @@ int order_follows(struct step *s, struct acme_order *acme, struct err *e)
 	return step_goes(s, to, e);
 }
 
+void order_waits(struct step *s, int64_t retry_after, int64_t ms)
+{
+	char when[CLOCK_TEXT_SIZE];
+
+	if (retry_after > 0) {
+		ms = retry_after * 1000;
+		step_says(s, "the CA asks to be asked again at %s",
+			  clock_format(step_now(s) + retry_after, when));
+	}
+	step_waits(s, ms);
+}
+
 int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
@@ -251,7 +272,7 @@ int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *
 			s->stage->name, (long long)limit / 60);
 		return order_machine_failed(s, &why, e);
 	}
-	step_waits(s, retry_after > 0 ? retry_after * 1000 : retry_poll_ms(m->polls, 0));
+	order_waits(s, retry_after, retry_poll_ms(m->polls, 0));
 	m->polls++;
 	return 0;
 }

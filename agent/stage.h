@@ -53,6 +53,9 @@ int order_asks(struct step *s, size_t index, struct acme_request *request, struc
 /* Forgets which authorizations and challenges were read. */
 void order_forget_authorizations(struct order_memory *m);
 
+/* Waits as long as the CA says, which people are told; else ms. */
+void order_waits(struct step *s, int64_t retry_after, int64_t ms);
+
 /* Polls again: as the CA says, else by retry_poll_ms; parks the order after limit seconds. */
 int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e);
 

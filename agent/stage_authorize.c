@@ -33,9 +33,6 @@ static int authorize_ask(struct step *s, struct err *e)
 /* Why an authorization that can no longer become valid cannot: its challenge's problem. */
 static int authorization_error(struct step *s, const struct acme_authorization *a, struct err *e)
 {
-	AUTO_FREE char *said = NULL;
-	int r = ERR_PROBLEM;
-
 	for (size_t i = 0; i < a->challenge_count; i++) {
 		if (a->challenges[i].problem == NULL)
 			continue;
@@ -43,13 +40,12 @@ static int authorization_error(struct step *s, const struct acme_authorization *
 		e->code = ERR_PROBLEM;
 		return err_while(e, "%s", a->identifier);
 	}
-	r = err_set(e, ERR_PROBLEM, "the CA says that the authorization for %s is %s",
-		    a->identifier, acme_status_name(a->status));
-	return r;
+	return err_set(e, ERR_PROBLEM, "the CA says that the authorization for %s is %s",
+		       a->identifier, acme_status_name(a->status));
 }
 
 /* The process that published the answers died while the CA was asking for them: nobody's fault,
- * so the order is replaced at once (invariant 7 of the design's list). */
+ * so the order is replaced at once (HACKING.md, rule 7). */
 static int authorize_refused(struct step *s, const struct acme_authorization *a, struct err *e)
 {
 	struct err why = {0};

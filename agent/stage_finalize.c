@@ -75,8 +75,7 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	step_says(s, "waiting for the CA to issue, until %s at most",
 		  clock_format(m->since + PROCESS_LIMIT, until));
 	m->polls = 1;
-	step_waits(s, w->response->retry_after > 0 ? w->response->retry_after * 1000
-						   : PROCESS_FIRST_MS);
+	order_waits(s, w->response->retry_after, PROCESS_FIRST_MS);
 	return r;
 }
 

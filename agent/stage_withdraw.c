@@ -76,7 +76,7 @@ static int withdraw_failed(struct step *s, struct err *e)
 	renewal.error = *why;
 	renewal.error_at = step_now(s);
 	renewal.next_at =
-		step_now(s) + retry_backoff(renewal.failures, (uint32_t)s->certificate_id);
+		step_now(s) + retry_backoff(renewal.failures, step_spread(s));
 	r = renewal_save(engine_store(s->engine), &renewal, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }
@@ -103,14 +103,15 @@ static int withdraw_trouble(struct step *s, const struct work *w)
 	struct order_memory *m = order_memory(s);
 	const char *what = m->phase == WITHDRAW_HOOK ? "the post-hook" : "taking back the answer";
 
+	struct err why = w->error;
+
+	err_while(&why, "%s", what);
 	if (m->phase == WITHDRAW_ANSWERS && ++m->polls < WITHDRAW_TRIES) {
-		log_line(LOG_NOTICE, "%s: %s: %s; it is tried again", s->label, what,
-			 w->error.text);
-		step_rests(s);
+		step_rests(s, &why);
 		return 1;
 	}
-	log_line(LOG_ERROR, "%s: %s: %s", s->label, what, w->error.text);
-	step_event(s, "left", "%s: %s", what, w->error.text);
+	log_line(LOG_ERROR, "%s: %s", s->label, why.text);
+	step_event(s, "left", "%s", why.text);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * standalone — see standalone.h. One listener for one address and port at a time: a second order
- * with other settings waits until the first is withdrawn.
+ * standalone — see standalone.h. One listener for each address and port that orders of this process
+ * name; all of them serve the same folder and go when it is empty.
  */
 #include "agent/standalone.h"
 
@@ -21,19 +21,25 @@
 #define READY_AGAIN_MS 250
 #define ANSWER_MAX     1024
 
+struct place {
+	char *address; /* NULL: all */
+	int port;
+	struct listener *listener;
+};
+
 struct standalone {
 	struct standalone_config config;
 	char *directory;
 	int dir_fd;
-	struct listener *listener;
-	int port;
-	char *address; /* NULL: all */
+	struct place *places; /* where this process listens */
+	size_t place_count;
 };
 
 /* --- the folder --- */
 
-/* Answers of the dead: nobody will ask for them, and nobody would take them away. */
-static int answers_sweep(struct standalone *st, struct err *e)
+/* Answers of the dead: nobody will ask for them, and nobody would take them away. Within a turn, so
+ * that nobody begins to need one meanwhile. */
+static int answers_remove_dead(struct standalone *st, struct err *e)
 {
 	struct strlist live AUTO_STRLIST = {0};
 	struct dirent *entry;
@@ -53,17 +59,15 @@ static int answers_sweep(struct standalone *st, struct err *e)
 	return 0;
 }
 
-static bool answers_left(const struct standalone *st)
+static int answers_sweep(struct standalone *st, struct err *e)
 {
-	struct dirent *entry;
-	bool left = false;
-	DIR *dir = opendir(st->directory);
+	int r = store_turn_begin(st->config.store, e);
 
-	while (dir != NULL && !left && (entry = readdir(dir)) != NULL)
-		left = acme_token_ok(entry->d_name);
-	if (dir != NULL)
-		closedir(dir);
-	return left;
+	if (r != 0)
+		return r;
+	r = answers_remove_dead(st, e);
+	store_turn_undo(st->config.store); /* it only read */
+	return r;
 }
 
 int standalone_new(const struct standalone_config *config, struct standalone **ret_standalone,
@@ -89,7 +93,7 @@ int standalone_new(const struct standalone_config *config, struct standalone **r
 
 bool standalone_listens(const struct standalone *st)
 {
-	return st->listener != NULL;
+	return st->place_count > 0;
 }
 
 bool standalone_needed(const struct standalone *st)
@@ -97,7 +101,7 @@ bool standalone_needed(const struct standalone *st)
 	struct strlist live AUTO_STRLIST = {0};
 	struct err e = {0};
 
-	if (st->listener == NULL || challenge_live_tokens(st->config.store, &live, &e) != 0)
+	if (st->place_count == 0 || challenge_live_tokens(st->config.store, &live, &e) != 0)
 		return false;
 	for (size_t i = 0; i < live.count; i++)
 		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
@@ -107,8 +111,21 @@ bool standalone_needed(const struct standalone *st)
 
 static void standalone_close(struct standalone *st)
 {
-	listener_free(TAKE(st->listener));
-	free(TAKE(st->address));
+	for (size_t i = 0; i < st->place_count; i++) {
+		listener_free(st->places[i].listener);
+		free(st->places[i].address);
+	}
+	free(TAKE(st->places));
+	st->place_count = 0;
+}
+
+bool standalone_review(struct standalone *st)
+{
+	bool needed = standalone_needed(st);
+
+	if (!needed)
+		standalone_close(st);
+	return needed;
 }
 
 void standalone_free(struct standalone *st)
@@ -164,18 +181,17 @@ static int standalone_listen(struct standalone *st, const char *address, int por
 		.fetched = standalone_fetched,
 		.arg = st,
 	};
+	struct listener *listener = NULL;
 	int r;
 
-	if (st->listener != NULL) {
-		if (st->port == port && str_equal(st->address, address))
+	for (size_t i = 0; i < st->place_count; i++)
+		if (st->places[i].port == port && str_equal(st->places[i].address, address))
 			return 0;
-		return err_set(e, ERR_BUSY, "another order listens on port %d", st->port);
-	}
-	r = listener_open(st->config.loop, &config, &st->listener, e);
+	r = listener_open(st->config.loop, &config, &listener, e);
 	if (r != 0)
 		return r;
-	st->port = port;
-	st->address = mem_str(address);
+	st->places = mem_grow(st->places, st->place_count + 1, sizeof(*st->places));
+	st->places[st->place_count++] = (struct place){mem_str(address), port, listener};
 	return 0;
 }
 
@@ -202,8 +218,7 @@ static struct hook_call *standalone_withdraw(const struct solver_task *task, hoo
 	struct err e = {0};
 	int r = answer_remove(st->dir_fd, task->token, &e);
 
-	if (!answers_left(st))
-		standalone_close(st);
+	standalone_review(st);
 	return hook_call_answer(task->loop, r != 0 ? &e : NULL, done, arg);
 }
 

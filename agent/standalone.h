@@ -38,8 +38,11 @@ int standalone_new(const struct standalone_config *config, struct standalone **r
 /* This process has the port. */
 bool standalone_listens(const struct standalone *st);
 
-/* It listens, and another living process still has an answer there. */
+/* It listens, and a living process, this or another one, still has an answer there. */
 bool standalone_needed(const struct standalone *st);
+
+/* Gives the port up when it is not needed any more; returns whether it is. */
+bool standalone_review(struct standalone *st);
 
 void standalone_free(struct standalone *st);
 

@@ -38,6 +38,17 @@ int64_t step_now(const struct step *s)
 	return clock_now(engine_clock(s->engine));
 }
 
+uint32_t step_spread(const struct step *s)
+{
+	AUTO_FREE char *row = mem_printf("%s %lld", s->machine->name, (long long)s->id);
+	uint8_t mac[32];
+	uint32_t spread;
+
+	hmac_sha256(store_seed(engine_store(s->engine)), 32, row, strlen(row), mac);
+	memcpy(&spread, mac, sizeof(spread));
+	return spread;
+}
+
 static void step_move(struct step *s, const struct stage *to)
 {
 	log_line(LOG_INFO, "%s: %s %lld: %s -> %s", s->label, s->machine->name, (long long)s->id,
@@ -69,13 +80,16 @@ void step_waits(struct step *s, int64_t ms)
 	s->due_ms = clock_mono_ms(engine_clock(s->engine)) + ms;
 }
 
-void step_rests(struct step *s)
+void step_rests(struct step *s, const struct err *why)
 {
 	int64_t ms = (int64_t)1000 << (s->parks < 5 ? s->parks : 5);
 
+	ms = ms < 30000 ? ms : 30000;
+	log_line(LOG_NOTICE, "%s: %s; it is tried again in %lld s", s->label, why->text,
+		 (long long)ms / 1000);
 	s->parks++;
 	works_drop(s);
-	step_waits(s, ms < 30000 ? ms : 30000);
+	step_waits(s, ms);
 }
 
 int step_parks(struct step *s, const struct err *why, int64_t next_at, struct err *e)
@@ -90,6 +104,7 @@ int step_parks(struct step *s, const struct err *why, int64_t next_at, struct er
 	st->failures++;
 	log_line(LOG_ERROR, "%s: %s; it goes on at %s", s->label, why->text,
 		 clock_format(next_at, when));
+	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
 	s->wrote = true;
 	return s->machine->save(s, true, e);

@@ -80,9 +80,9 @@ int step_goes(struct step *s, const struct stage *to, struct err *e);
 /* The same stage asks again in ms milliseconds. No failure, nothing durable. */
 void step_waits(struct step *s, int64_t ms);
 
-/* The same stage asks again after 1 s, doubling to 30 s: for what is no failure (HACKING.md, rule
- * 7). */
-void step_rests(struct step *s);
+/* The same stage asks again after 1 s, doubling to 30 s, because of why: for what is no failure
+ * (HACKING.md, rule 7). */
+void step_rests(struct step *s, const struct err *why);
 
 /* A failure: gives the row back until next_at because of why (kept with the row), and forgets the
  * step. */
@@ -102,5 +102,8 @@ int step_event(struct step *s, const char *kind, const char *format, ...)
 void step_says(const struct step *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int64_t step_now(const struct step *s);
+
+/* For retry_backoff: differs from row to row and from store to store (protocol.md R25). */
+uint32_t step_spread(const struct step *s);
 
 #endif

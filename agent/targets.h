@@ -13,4 +13,9 @@
 int targets_deploy(struct store *s, const struct version *v, const struct json *deploy,
 		   struct err *e);
 
+/* Ends what is pending of v for targets that the list does not name any more. One that a living
+ * process works on is left to it. Within a turn. */
+int targets_retire(struct store *s, const struct version *v, const struct json *deploy, int64_t now,
+		   struct err *e);
+
 #endif

@@ -9,6 +9,7 @@
 #include "agent/wish.h"
 #include "agent/words.h"
 #include "store/account.h"
+#include "store/deployment.h"
 #include "store/order.h"
 #include "store/version.h"
 
@@ -50,19 +51,36 @@ int wanted_account(struct context *c, const char *server, int64_t *ret_id, struc
 	return r;
 }
 
-/* What the present version is not deployed to yet, because the wish named it only now. */
-int wanted_deployments(struct store *s, const struct certificate *c, struct err *e)
+int wanted_no_more(struct context *c, const struct certificate *certificate, struct err *e)
 {
 	AUTO_VERSION struct version *live = NULL;
 	AUTO_WISH struct wish *wish = NULL;
 	int r;
 
-	if (c->live_version_id == 0)
-		return 0;
-	r = version_load(s, c->live_version_id, &live, e);
+	r = version_load(c->store, certificate->live_version_id, &live, e);
 	if (r == 0)
-		r = wish_parse(c->wish, &wish, e);
-	return r == 0 ? targets_deploy(s, live, wish->deploy, e) : r;
+		r = wish_parse(certificate->wish, &wish, e);
+	if (r != 0 || live == NULL)
+		return r;
+	return targets_retire(c->store, live, wish->deploy, clock_now(c->clock), e);
+}
+
+int wanted_deployments(struct context *c, const struct certificate *certificate, bool again,
+		       struct err *e)
+{
+	AUTO_VERSION struct version *live = NULL;
+	AUTO_WISH struct wish *wish = NULL;
+	int r;
+
+	r = version_load(c->store, certificate->live_version_id, &live, e);
+	if (r == 0)
+		r = wish_parse(certificate->wish, &wish, e);
+	if (r != 0 || live == NULL)
+		return r;
+	r = targets_deploy(c->store, live, wish->deploy, e);
+	if (r == 0 && again)
+		r = deployment_renew(c->store, live->id, e);
+	return r == 0 ? wanted_no_more(c, certificate, e) : r;
 }
 
 static bool order_is_of(const struct order *o, const struct certificate *c)

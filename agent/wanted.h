@@ -13,8 +13,13 @@
  * bundle, proxy, terms. */
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
 
-/* Deployments of the present version to what the wish names only now. */
-int wanted_deployments(struct store *s, const struct certificate *c, struct err *e);
+/* Deployments of the present version to what the wish names only now; again: to all of it once
+ * more. What it does not name any more is no longer tried. */
+int wanted_deployments(struct context *c, const struct certificate *certificate, bool again,
+		       struct err *e);
+
+/* Only the latter. */
+int wanted_no_more(struct context *c, const struct certificate *certificate, struct err *e);
 
 /* A live order that nobody works on and that was born of another wish is let go: the next one is
  * born of this wish. */

@@ -12,6 +12,7 @@
 #include "base/url.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,16 +88,45 @@ static int put_command(struct json *map, const char *member, const char *text, s
 	return 0;
 }
 
-static int put_listener(const struct options *o, struct json *solver, struct err *e)
+static struct json *copy(const struct json *v)
 {
-	json_put_text(solver, "name", "standalone");
-	if (o->http_address != NULL)
-		json_put_text(solver, "address", o->http_address);
-	json_put_number(solver, "port", 80);
-	return o->http_port != NULL ? put_port(o, solver, e) : 0;
+	AUTO_FREE char *text = json_print(v, false);
+	struct json *result = NULL;
+
+	(void)json_parse(text, strlen(text), &result, NULL);
+	return result;
 }
 
-static int solver_typed(const struct options *o, struct json **ret_solver, struct err *e)
+/* Address and port that were not typed stay as they are remembered. */
+static int put_listener(const struct options *o, const struct json *old, struct json **solver,
+			struct err *e)
+{
+	if (str_equal(json_get_text(old, "name"), "standalone")) {
+		json_free(*solver);
+		*solver = copy(old);
+	} else {
+		json_put_text(*solver, "name", "standalone");
+		json_put_number(*solver, "port", 80);
+	}
+	if (o->http_address != NULL)
+		json_put_text(*solver, "address",
+			      o->http_address[0] != '\0' ? o->http_address : NULL);
+	return o->http_port != NULL ? put_port(o, *solver, e) : 0;
+}
+
+static int put_webroot(const struct options *o, struct json *solver, struct err *e)
+{
+	AUTO_FREE char *directory = words_path(o->webroot);
+
+	if (o->webroot[0] == '\0')
+		return usage(e, "--webroot is empty: give the document root of the web server");
+	json_put_text(solver, "name", "webroot");
+	json_put_text(solver, "directory", directory);
+	return 0;
+}
+
+static int solver_typed(const struct options *o, const struct json *old, struct json **ret_solver,
+			struct err *e)
 {
 	AUTO_JSON struct json *solver = json_new_map();
 	int r = 0;
@@ -106,15 +136,12 @@ static int solver_typed(const struct options *o, struct json **ret_solver, struc
 	if ((o->webroot != NULL) + (o->solver_exec != NULL) + listens > 1)
 		return usage(e, "choose one of --standalone, --webroot and --solver-exec");
 	if (o->webroot != NULL) {
-		AUTO_FREE char *directory = words_path(o->webroot);
-
-		json_put_text(solver, "name", "webroot");
-		json_put_text(solver, "directory", directory);
+		r = put_webroot(o, solver, e);
 	} else if (o->solver_exec != NULL) {
 		json_put_text(solver, "name", "exec");
 		r = put_command(solver, "command", o->solver_exec, e);
 	} else if (listens) {
-		r = put_listener(o, solver, e);
+		r = put_listener(o, old, &solver, e);
 	} else {
 		return 0;
 	}
@@ -123,24 +150,34 @@ static int solver_typed(const struct options *o, struct json **ret_solver, struc
 	return r;
 }
 
-/* No method was said and none is remembered: standalone, if the port can be had. */
-static int port_free(int port, struct err *e)
+/* An everleaf that has the port shows our answers, too, if it is of this store. */
+static int port_taken(int port, struct err *e)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *why = errno == EACCES ? "it needs root or CAP_NET_BIND_SERVICE" : "";
 	char holder[128] = "";
+
+	if (errno == EADDRINUSE && listener_port_holder(port, holder, sizeof(holder)) == 0)
+		why = "it is taken by ";
+	if (strncmp(holder, "everleaf (", 10) == 0)
+		return 0;
+	return err_set(e, ERR_CONFIG,
+		       "port %d cannot be used%s%s%s: say how the CA shall be answered, for "
+		       "instance with --webroot DIR, the document root of the web server there",
+		       port, why[0] != '\0' ? ", " : "", why, holder);
+}
+
+/* No method was said and none is remembered: standalone, if the port can be had. */
+static int port_free(const char *address, int port, struct err *e)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	AUTO_FD int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int one = 1;
 
+	if (address != NULL && inet_pton(AF_INET, address, &to.sin_addr) != 1)
+		return 0; /* the listener will say */
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof(any)) != 0 ||
-	    listen(fd, 1) != 0) {
-		(void)listener_port_holder(port, holder, sizeof(holder));
-		return err_set(
-			e, ERR_CONFIG,
-			"port %d cannot be used%s%s: say how the CA shall be answered, for "
-			"instance with --webroot DIR, the document root of the web server there",
-			port, holder[0] != '\0' ? ", it is taken by " : "", holder);
-	}
+	if (bind(fd, (const struct sockaddr *)&to, sizeof(to)) != 0 || listen(fd, 1) != 0)
+		return port_taken(port, e);
 	return 0;
 }
 
@@ -154,7 +191,7 @@ static int solver_default(struct json **solver, struct err *e)
 		json_put_number(*solver, "port", port);
 	}
 	(void)json_number(json_get(*solver, "port"), &port);
-	return port_free((int)port, e);
+	return port_free(json_get_text(*solver, "address"), (int)port, e);
 }
 
 static int solver_judge(const struct json *solver, const struct strlist *names, struct err *e)
@@ -175,9 +212,10 @@ static int solver_judge(const struct json *solver, const struct strlist *names, 
 
 /* --- deployers --- */
 
+/* Owner, group, mode and place are judged now, not when the CA has done its work. */
 static int files_typed(const struct options *o, struct json *files, struct err *e)
 {
-	if (o->deploy_files != NULL) {
+	if (o->deploy_files != NULL && o->deploy_files[0] != '\0') {
 		AUTO_FREE char *directory = words_path(o->deploy_files);
 
 		json_put_text(files, "name", "files");
@@ -196,28 +234,21 @@ static int files_typed(const struct options *o, struct json *files, struct err *
 	}
 	if (o->deploy_mode != NULL)
 		json_put_text(files, "mode", o->deploy_mode);
-	return 0;
-}
-
-static struct json *copy(const struct json *v)
-{
-	AUTO_FREE char *text = json_print(v, false);
-	struct json *result = NULL;
-
-	(void)json_parse(text, strlen(text), &result, NULL);
-	return result;
+	return wire_deployer("files")->room(files, e);
 }
 
 static int put_files(const struct options *o, const struct json *old, struct json *list,
 		     struct err *e)
 {
 	AUTO_JSON struct json *files = NULL;
+	bool none = o->deploy_files != NULL && o->deploy_files[0] == '\0'; /* takes them away */
 	int r = 0;
 
-	for (size_t i = 0; i < json_count(old); i++)
+	for (size_t i = 0; !none && i < json_count(old); i++)
 		if (str_equal(json_get_text(json_at(old, i), "name"), "files"))
 			files = copy(json_at(old, i));
-	if (o->deploy_files != NULL || o->deploy_owner != NULL || o->deploy_mode != NULL) {
+	if ((o->deploy_files != NULL && !none) || o->deploy_owner != NULL ||
+	    o->deploy_mode != NULL) {
 		if (files == NULL)
 			files = json_new_map();
 		r = files_typed(o, files, e);
@@ -251,39 +282,59 @@ static int put_hooks(const struct options *o, const struct json *old, struct jso
 	return r;
 }
 
-/* The last deployer is the one whose reload the server's new face follows. */
-static int put_prove(const struct options *o, const struct json *list, struct json *wish,
-		     struct err *e)
+static int prove_check(const char *prove, struct err *e)
 {
-	const char *colon = o->prove != NULL ? strrchr(o->prove, ':') : NULL;
+	const char *colon = strrchr(prove, ':');
+
+	if (colon == NULL || colon == prove || atoi(colon + 1) < 1 || atoi(colon + 1) > 65535)
+		return usage(e, "--prove is HOST:PORT, not \"%s\"", prove);
+	return 0;
+}
+
+/* Typed, remembered, or NULL; the empty text takes the remembered one away. */
+static const char *prove_wanted(const struct options *o, const struct json *old)
+{
+	const char *prove = o->prove;
+
+	for (size_t i = 0; prove == NULL && i < json_count(old); i++)
+		prove = json_get_text(json_at(old, i), "prove");
+	return prove != NULL && prove[0] != '\0' ? prove : NULL;
+}
+
+/* The last deployer is the one whose reload the server's new face follows. */
+static void put_prove(const char *prove, const struct json *list, struct json *wish)
+{
 	struct json *proved = json_new_list();
 
 	json_put(wish, "deploy", proved);
 	for (size_t i = 0; i < json_count(list); i++) {
 		struct json *deployer = copy(json_at(list, i));
 
-		if (o->prove != NULL && i + 1 == json_count(list))
-			json_put_text(deployer, "prove", o->prove);
+		if (prove != NULL && i + 1 == json_count(list))
+			json_put_text(deployer, "prove", prove);
+		else if (json_get_text(deployer, "prove") != NULL)
+			json_put_text(deployer, "prove", NULL);
 		json_add(proved, deployer);
 	}
-	if (o->prove != NULL && json_count(list) == 0)
-		return usage(e, "--prove goes with --deploy-files or --deploy-hook");
-	if (o->prove != NULL &&
-	    (colon == NULL || colon == o->prove || atoi(colon + 1) < 1 || atoi(colon + 1) > 65535))
-		return usage(e, "--prove is HOST:PORT, not \"%s\"", o->prove);
-	return 0;
 }
 
 static int put_deploy(const struct options *o, const struct json *old, struct json *wish,
 		      struct err *e)
 {
 	AUTO_JSON struct json *list = json_new_list();
+	const char *prove = prove_wanted(o, old);
 	int r;
 
 	r = put_files(o, old, list, e);
 	if (r == 0)
 		r = put_hooks(o, old, list, e);
-	return r == 0 ? put_prove(o, list, wish, e) : r;
+	if (r == 0 && o->prove != NULL && prove != NULL)
+		r = json_count(list) > 0
+			    ? prove_check(prove, e)
+			    : usage(e, "--prove goes with --deploy-files or --deploy-hook");
+	if (r == 0)
+		put_prove(prove, list, wish);
+	return r;
 }
 
 /* --- the whole --- */
@@ -309,7 +360,7 @@ static int put_solver(const struct options *o, const struct wish *old, const str
 	AUTO_JSON struct json *solver = NULL;
 	int r;
 
-	r = solver_typed(o, &solver, e);
+	r = solver_typed(o, old != NULL ? old->solver : NULL, &solver, e);
 	if (r == 0 && solver == NULL && old != NULL && old->solver != NULL)
 		solver = copy(old->solver);
 	else if (r == 0 && !o->standalone && o->webroot == NULL && o->solver_exec == NULL)

@@ -112,7 +112,7 @@ class Pebble:
         if not self.running.running():
             return False
         self.proxy = lab.Proxy(self.listen_port)
-        self.url = f"https://localhost:{self.proxy.port}/dir"
+        self.url = f"https://127.0.0.1:{self.proxy.port}/dir"
         self.directory = json.loads(self.get(self.url))
         self.modern = "renewalInfo" in self.directory
         return True

@@ -118,7 +118,7 @@ def test_history_tells_what_happened_in_order(everleaf, name, names):
 
 def test_account_show_tells_the_url_that_the_ca_gave(everleaf, pebble, name):
     everleaf.obtain(name)
-    prefix = f"https://localhost:{pebble.proxy.port}/my-account/"
+    prefix = f"https://127.0.0.1:{pebble.proxy.port}/my-account/"
     assert prefix in everleaf.run("account", "show").out
     shown = check_json(everleaf.ask("account", "show"))
     assert any(text.startswith(prefix) for text in texts(shown))

@@ -190,7 +190,7 @@ def test_a_server_that_goes_on_with_the_old_certificate_fails_the_proof(
     stuck = tmp_path / "stuck"
     hook = journal.hook("deploy", f"[ -e '{stuck}' ] || exec '{server.hook}' restart")
     everleaf.obtain(name, options=["--deploy-files", folder, "--deploy-hook", hook,
-                                   "--prove", f"localhost:{server.port}"])
+                                   "--prove", f"127.0.0.1:{server.port}"])
     first = everleaf.serial(name)
     stuck.touch()
     failed = everleaf.run("renew", "--force", name, expect=1, timeout=180)

@@ -44,13 +44,13 @@ def test_every_url_of_the_directory_leads_through_the_proxy(pebble):
     urls = [v for k, v in pebble.directory.items() if k != "meta"]
     assert len(urls) >= 5
     for url in urls:
-        assert url.startswith(f"https://localhost:{pebble.proxy.port}/"), url
+        assert url.startswith(f"https://127.0.0.1:{pebble.proxy.port}/"), url
 
 
 def test_two_requests_on_one_connection_are_counted_as_two_and_one(pebble):
     seen = pebble.watch()
     trust = ssl.create_default_context(cafile=str(pebble.bundle))
-    client = http.client.HTTPSConnection("localhost", pebble.proxy.port, context=trust)
+    client = http.client.HTTPSConnection("127.0.0.1", pebble.proxy.port, context=trust)
     for method, path in (("GET", "/dir"), ("HEAD", "/nonce-plz")):
         client.request(method, path, headers={"User-Agent": "everleaf-tests"})
         client.getresponse().read()

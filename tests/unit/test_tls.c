@@ -102,7 +102,7 @@ static void what_is_served_is_told_by_its_fingerprint(void **state)
 
 	expect_cert(probe(w, &(struct tls_probe_request){.host = "127.0.0.1", .port = s.port}),
 		    w->cert);
-	expect_cert(probe(w, &(struct tls_probe_request){.host = "localhost",
+	expect_cert(probe(w, &(struct tls_probe_request){.host = "127.0.0.1",
 							 .port = s.port,
 							 .server_name = "127.0.0.1"}),
 		    w->cert);
