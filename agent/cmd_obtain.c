@@ -201,7 +201,7 @@ static int obtain_say(struct obtain *b, enum run_result result, struct err *e)
 		r = run_schedule(b->c, now, &s, e);
 	if (r != 0 || now == NULL)
 		return r;
-	if (result == RUN_NOTHING && !b->c->options->json)
+	if (result == RUN_NOTHING && s.what != SCHEDULE_NOTHING && !b->c->options->json)
 		log_line(LOG_NOTICE, "%s: not due before %s (%s); --force issues it anyway",
 			 now->name, clock_format(s.when, when), s.why);
 	if (!b->c->options->json && (result == RUN_FAILED || b->c->options->quiet))

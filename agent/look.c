@@ -50,8 +50,12 @@ void engine_note_end(struct engine *g, const struct step *s)
 	g->ended[g->ended_count++] = (struct ended){s->machine, s->id};
 }
 
+/* Also in this turn, before it was noted. */
 static bool ended_here(const struct engine *g, const struct machine *m, int64_t id)
 {
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine == m && g->steps[i]->id == id && g->steps[i]->over)
+			return true;
 	for (size_t i = 0; i < g->ended_count; i++)
 		if (g->ended[i].machine == m && g->ended[i].id == id)
 			return true;

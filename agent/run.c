@@ -133,6 +133,11 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 
 	item->result = RUN_NOTHING;
 	r = certificate_load(c->store, item->certificate_id, &certificate, e);
+	if (r == 0 && item->issue != ISSUE_NEVER &&
+	    (certificate == NULL || certificate->removed_at != 0)) {
+		item->result = RUN_FAILED; /* deleted meanwhile, as was said */
+		return 0;
+	}
 	if (r != 0 || certificate == NULL)
 		return r;
 	if (certificate->live_version_id != item->live_before)

@@ -75,8 +75,7 @@ static int withdraw_failed(struct step *s, struct err *e)
 	renewal.failures++;
 	renewal.error = *why;
 	renewal.error_at = step_now(s);
-	renewal.next_at =
-		step_now(s) + retry_backoff(renewal.failures, step_spread(s));
+	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, step_spread(s));
 	r = renewal_save(engine_store(s->engine), &renewal, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }
