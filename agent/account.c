@@ -43,7 +43,7 @@ static int account_machine_load(struct step *s, struct err *e)
 	s->memory = m;
 	r = account_load(engine_store(s->engine), s->id, &m->account, e);
 	if (r == 0 && m->account == NULL)
-		r = err_set(e, ERR_STORE, "account %lld is gone", (long long)s->id);
+		r = err_set(e, ERR_SYS, "account %lld is gone", (long long)s->id);
 	if (r != 0)
 		return r;
 	s->label = mem_str(m->account->server);
@@ -63,15 +63,11 @@ static int account_machine_save(struct step *s, bool release, struct err *e)
 
 static int account_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, step_spread(s));
-
 	if (str_equal(why->type, "badNonce")) {
 		step_rests(s, why);
 		return 0;
 	}
-	if (why->code == ERR_BUSY && why->retry_at > 0)
-		next_at = why->retry_at;
-	return step_parks(s, why, next_at, e);
+	return step_parks(s, why, e);
 }
 
 static void account_machine_forget(struct step *s)

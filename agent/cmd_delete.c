@@ -11,57 +11,34 @@
 #include <stdio.h>
 
 /* What is pending of it is not tried any more: a hook must not run for what nobody wants. */
-static int delete_write(struct context *c, const char *name, struct certificate **ret,
-			struct err *e)
+static int delete_write(struct context *c, struct certificate *certificate, struct err *e)
 {
 	AUTO_FREE char *kind = mem_str("deleted");
 	AUTO_FREE char *text = mem_str("deleted by a command");
-	struct event ev = {.kind = kind, .text = text};
+	struct event ev = {.certificate_id = certificate->id, .kind = kind, .text = text};
 	int r;
 
-	r = run_find(c, name, ret, e);
-	if (r != 0)
-		return r;
-	(*ret)->removed_at = clock_now(c->clock);
-	ev.certificate_id = (*ret)->id;
-	r = certificate_save(c->store, *ret, e);
+	certificate->removed_at = clock_now(c->clock);
+	r = certificate_save(c->store, certificate, e);
 	if (r == 0)
-		r = deployment_supersede(c->store, (*ret)->id, 0, e);
+		r = deployment_supersede(c->store, certificate->id, 0, e);
 	return r == 0 ? event_record(c->store, &ev, e) : r;
-}
-
-static int delete_mark(struct context *c, const char *name, struct certificate **ret, struct err *e)
-{
-	int r;
-
-	r = store_turn_begin(c->store, e);
-	if (r != 0)
-		return r;
-	r = delete_write(c, name, ret, e);
-	if (r == 0)
-		return store_turn_commit(c->store, e);
-	store_turn_undo(c->store);
-	return r;
 }
 
 int cmd_delete(struct context *c, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
-	struct run_item item = {0};
-	const char *name = NULL;
+	struct run_item item = {.issue = ISSUE_NEVER};
 	int r;
 
-	r = run_operand(c, &name, e);
-	if (r == 0)
-		r = delete_mark(c, name, &certificate, e);
+	r = run_change(c, delete_write, &certificate, e);
 	if (r != 0)
 		return r;
 	item.certificate_id = certificate->id;
-	item.issue = ISSUE_NEVER;
 	r = run_items(c, &item, 1, false, e); /* withdraws what is published */
 	if (r == 0 && c->options->json)
 		return report_show(c, certificate, e);
 	if (r == 0 && !c->options->quiet)
-		printf("%s: deleted; what was deployed stays where it is\n", name);
+		printf("%s: deleted; what was deployed stays where it is\n", certificate->name);
 	return r;
 }

@@ -135,8 +135,9 @@ static bool obtain_renames(struct obtain *b)
 	return !str_equal(before, after);
 }
 
-static int obtain_write(struct obtain *b, struct err *e)
+static int obtain_write(void *arg, struct err *e)
 {
+	struct obtain *b = arg;
 	AUTO_ACCOUNT_ROW struct account *present = NULL;
 	AUTO_FREE char *wish = NULL;
 	const char *server = NULL;
@@ -174,18 +175,38 @@ static int obtain_write(struct obtain *b, struct err *e)
 	return r;
 }
 
-/* What is wanted is durable before anything is done about it. */
-static int obtain_wanted(struct obtain *b, struct err *e)
+static int obtain_complete(void *arg, struct err *e)
 {
+	struct obtain *b = arg;
+	AUTO_CERTIFICATE struct certificate *now = NULL;
 	int r;
 
-	r = store_turn_begin(b->c->store, e);
+	r = certificate_load(b->c->store, b->certificate->id, &now, e);
+	if (r != 0 || now == NULL || now->removed_at != 0)
+		return r;
+	return wanted_deployments(b->c, now, false, e);
+}
+
+/* What is wanted is durable before anything is done about it. Another process may have issued by an
+ * older wish meanwhile, so what this one names is completed at the end. */
+static int obtain_run(struct obtain *b, struct run_item *item, struct err *e)
+{
+	struct run_item rest = {.issue = ISSUE_NEVER};
+	int r;
+
+	r = run_turn(b->c, obtain_write, b, e);
 	if (r != 0)
 		return r;
-	r = obtain_write(b, e);
+	item->certificate_id = rest.certificate_id = b->certificate->id;
+	item->issue = b->force ? ISSUE_NOW : ISSUE_IF_DUE;
+	r = run_items(b->c, item, 1, false, e);
+	if (r != 0 || item->result > RUN_DONE)
+		return r;
+	r = run_turn(b->c, obtain_complete, b, e);
 	if (r == 0)
-		return store_turn_commit(b->c->store, e);
-	store_turn_undo(b->c->store);
+		r = run_items(b->c, &rest, 1, false, e);
+	if (r == 0 && rest.result > item->result)
+		item->result = rest.result;
 	return r;
 }
 
@@ -233,12 +254,7 @@ int cmd_obtain(struct context *c, struct err *e)
 
 	r = obtain_names(&b, e);
 	if (r == 0)
-		r = obtain_wanted(&b, e);
-	if (r == 0) {
-		item = (struct run_item){.certificate_id = b.certificate->id,
-					 .issue = b.force ? ISSUE_NOW : ISSUE_IF_DUE};
-		r = run_items(c, &item, 1, false, e);
-	}
+		r = obtain_run(&b, &item, e);
 	if (r == 0)
 		r = obtain_say(&b, item.result, e);
 	strlist_clear(&b.names);

@@ -5,36 +5,32 @@
 #include "agent/report.h"
 #include "agent/run.h"
 
-static int pause_set(struct context *c, bool paused, struct err *e)
+static int pause_write(struct context *c, struct certificate *certificate, struct err *e)
+{
+	certificate->paused = true;
+	return certificate_save(c->store, certificate, e);
+}
+
+static int resume_write(struct context *c, struct certificate *certificate, struct err *e)
+{
+	certificate->paused = false;
+	return certificate_save(c->store, certificate, e);
+}
+
+static int change_and_show(struct context *c, run_write *write, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
-	const char *name = NULL;
-	int r;
+	int r = run_change(c, write, &certificate, e);
 
-	r = run_operand(c, &name, e);
-	if (r == 0)
-		r = store_turn_begin(c->store, e);
-	if (r != 0)
-		return r;
-	r = run_find(c, name, &certificate, e);
-	if (r == 0) {
-		certificate->paused = paused;
-		r = certificate_save(c->store, certificate, e);
-	}
-	if (r != 0) {
-		store_turn_undo(c->store);
-		return r;
-	}
-	r = store_turn_commit(c->store, e);
 	return r == 0 ? report_show(c, certificate, e) : r;
 }
 
 int cmd_pause(struct context *c, struct err *e)
 {
-	return pause_set(c, true, e);
+	return change_and_show(c, pause_write, e);
 }
 
 int cmd_resume(struct context *c, struct err *e)
 {
-	return pause_set(c, false, e);
+	return change_and_show(c, resume_write, e);
 }

@@ -26,42 +26,27 @@ static int reconfigure_account(struct context *c, struct certificate *certificat
 	return r == 0 ? wanted_account(c, server, &certificate->account_id, e) : r;
 }
 
-static int reconfigure_write(struct context *c, const char *name, struct certificate **ret,
-			     struct err *e)
+static int reconfigure_write(struct context *c, struct certificate *certificate, struct err *e)
 {
 	AUTO_FREE char *wish = NULL;
 	int r;
 
-	r = run_find(c, name, ret, e);
+	r = wishing(c->options, certificate->wish, &certificate->names, &wish, e);
 	if (r == 0)
-		r = wishing(c->options, (*ret)->wish, &(*ret)->names, &wish, e);
-	if (r == 0)
-		r = reconfigure_account(c, *ret, e);
+		r = reconfigure_account(c, certificate, e);
 	if (r != 0)
 		return r;
-	mem_set_str(&(*ret)->wish, wish);
-	r = certificate_save(c->store, *ret, e);
+	mem_set_str(&certificate->wish, wish);
+	r = certificate_save(c->store, certificate, e);
 	if (r == 0)
-		r = wanted_no_more(c, *ret, e);
-	return r == 0 ? wanted_order(c->store, *ret, e) : r;
+		r = wanted_no_more(c, certificate, e);
+	return r == 0 ? wanted_order(c->store, certificate, e) : r;
 }
 
 int cmd_reconfigure(struct context *c, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
-	const char *name = NULL;
-	int r;
+	int r = run_change(c, reconfigure_write, &certificate, e);
 
-	r = run_operand(c, &name, e);
-	if (r == 0)
-		r = store_turn_begin(c->store, e);
-	if (r != 0)
-		return r;
-	r = reconfigure_write(c, name, &certificate, e);
-	if (r != 0) {
-		store_turn_undo(c->store);
-		return r;
-	}
-	r = store_turn_commit(c->store, e);
 	return r == 0 ? report_show(c, certificate, e) : r;
 }

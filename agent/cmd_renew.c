@@ -18,6 +18,7 @@ struct renew {
 	struct certificate **list;
 	struct run_item *items; /* as many */
 	size_t count;
+	const char *server; /* they move there; NULL: they stay */
 };
 
 /* Those that are named, or all that are not paused. */
@@ -70,12 +71,21 @@ static int renew_move_one(struct context *c, int64_t id, const char *server, str
 	return r == 0 ? wanted_order(c->store, now, e) : r;
 }
 
+static int renew_move_write(void *arg, struct err *e)
+{
+	struct renew *n = arg;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n->count; i++)
+		r = renew_move_one(n->c, n->list[i]->id, n->server, e);
+	return r;
+}
+
 /* Another CA from now on, or another way to the present one. */
 static int renew_move(struct renew *n, struct err *e)
 {
 	const struct options *o = n->c->options;
 	bool moves = o->server != NULL || o->staging;
-	const char *server = NULL;
 	int r = 0;
 
 	if (!moves && o->ca_bundle == NULL && o->proxy == NULL && !o->agree_tos)
@@ -83,17 +93,8 @@ static int renew_move(struct renew *n, struct err *e)
 	if (moves && o->operands.count == 0)
 		return usage(e, "say which certificates shall move to another server");
 	if (moves)
-		r = wishing_server(o->server, o->staging, &server, e);
-	if (r == 0)
-		r = store_turn_begin(n->c->store, e);
-	if (r != 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < n->count; i++)
-		r = renew_move_one(n->c, n->list[i]->id, server, e);
-	if (r == 0)
-		return store_turn_commit(n->c->store, e);
-	store_turn_undo(n->c->store);
-	return r;
+		r = wishing_server(o->server, o->staging, &n->server, e);
+	return r == 0 ? run_turn(n->c, renew_move_write, n, e) : r;
 }
 
 static int renew_json(struct renew *n, struct err *e)

@@ -59,6 +59,7 @@ int cmd_run(struct context *c, struct err *e)
 		log_line(LOG_NOTICE, "running on %s", store_dir(c->store));
 		r = daemon_loop(c, g, config.loop, e);
 		log_line(LOG_NOTICE, "stopping; what is under way goes on at the next start");
+		engine_stop(g);
 	}
 	engine_free(g);
 	loop_event_free(config.loop);

@@ -13,7 +13,6 @@
  *    back by accident.
  * 5. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
  */
-#include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
 #include "agent/work.h"
@@ -90,7 +89,7 @@ static int deployment_read(struct step *s, struct err *e)
 	if (r == 0 && m->deployment != NULL)
 		r = version_load(store, m->deployment->version_id, &m->version, e);
 	if (r == 0 && (m->deployment == NULL || m->target == NULL || m->version == NULL))
-		r = err_set(e, ERR_STORE, "deployment %lld is gone", (long long)s->id);
+		r = err_set(e, ERR_SYS, "deployment %lld is gone", (long long)s->id);
 	if (r == 0)
 		r = json_parse(m->target->settings, strlen(m->target->settings), &m->settings, e);
 	return r == 0 ? find_directory(s, e) : r;
@@ -132,13 +131,11 @@ static int deployment_machine_save(struct step *s, bool release, struct err *e)
 
 static int deployment_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	int64_t next_at = step_now(s) + retry_backoff(s->standing->failures + 1, step_spread(s));
-
 	if (memory(s)->output != NULL)
 		step_event(s, "output", "%s", memory(s)->output);
 	step_event(s, "deploy-failed", "%s: %s", memory(s)->target->deployer, why->text);
 	s->saved = &stage_due;
-	return step_parks(s, why, next_at, e);
+	return step_parks(s, why, e);
 }
 
 static void deployment_machine_forget(struct step *s)

@@ -395,6 +395,27 @@ struct standalone *engine_standalone(const struct engine *g)
 	return g->standalone;
 }
 
+void engine_stop(struct engine *g)
+{
+	struct store *store = g->config.store;
+
+	for (size_t i = 0; i < g->step_count; i++)
+		works_drop(g->steps[i]);
+	if (g->step_count == 0 || store_turn_begin(store, NULL) != 0)
+		return;
+	for (size_t i = 0; i < g->step_count; i++) {
+		const struct step *s = g->steps[i];
+		int64_t target = deployment_target(s);
+
+		if (s->machine->claim != CLAIMABLES)
+			(void)claim_return(store, s->machine->claim, s->id, NULL);
+		if (target != 0)
+			(void)claim_release(store, CLAIM_TARGET, target, NULL);
+	}
+	(void)store_turn_commit(store, NULL);
+	engine_forget(g);
+}
+
 void engine_free(struct engine *g)
 {
 	if (g == NULL)

@@ -48,6 +48,10 @@ bool engine_settled(const struct engine *g);
 /* Looks for work at the next tick instead of within a minute. */
 void engine_poke(struct engine *g);
 
+/* An orderly end: gives back the claims of what is under way, so that they are not counted as
+ * crashes. What it leaves goes on with the next engine. */
+void engine_stop(struct engine *g);
+
 void engine_free(struct engine *g);
 
 /* For stages and works. All borrowed. */

@@ -68,6 +68,23 @@ static void look_later(struct look *l, int64_t when)
 		l->next_at = when;
 }
 
+/* A row that cannot be read stops nobody else's: its machine says what becomes of it, or it is left
+ * alone until somebody has mended it. */
+static int look_unreadable(struct step *s, const struct err *why, struct err *e)
+{
+	if (why->code == ERR_STORE) {
+		*e = *why;
+		return why->code;
+	}
+	if (s->stage != NULL && s->label != NULL)
+		return s->machine->failed(s, why, e);
+	log_line(LOG_ERROR, "%s %lld: %s", s->machine->name, (long long)s->id, why->text);
+	s->over = true;
+	if (s->machine->claim == CLAIMABLES)
+		return 0;
+	return claim_release(s->engine->config.store, s->machine->claim, s->id, e);
+}
+
 /* Claims a row and reads it. What could not be read or was tried too often is the machine's to
  * say. */
 static int look_claim(struct look *l, const struct machine *m, int64_t id, struct err *e)
@@ -92,12 +109,7 @@ static int look_claim(struct look *l, const struct machine *m, int64_t id, struc
 			    MAX_CLAIMS - 1, s->stage->name);
 	if (r == 0)
 		return 0;
-	if (r == ERR_STORE || s->standing == NULL) {
-		if (e != NULL)
-			*e = why;
-		return r;
-	}
-	return m->failed(s, &why, e);
+	return look_unreadable(s, &why, e);
 }
 
 /* A command goes over a back-off, once in a run, but not over a time the CA asked for. */
@@ -189,6 +201,7 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 {
 	struct scope *scope = engine_scope(l->g, c->id);
 	struct schedule s = {0};
+	struct err why = {0};
 	struct step *step;
 	int r;
 
@@ -206,7 +219,8 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 		return 0;
 	}
 	step = engine_adopt(l->g, &machine_renewal, c->id);
-	return machine_renewal.load(step, e);
+	r = machine_renewal.load(step, &why);
+	return r != 0 ? look_unreadable(step, &why, e) : 0;
 }
 
 /* An order that is there already, ours or another process's, is what --force asked for. */

@@ -225,6 +225,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	struct options *o = ret_options;
 	int value;
 
+	(void)unsetenv("POSIXLY_CORRECT"); /* options stand anywhere, whatever others want */
 	table_for_getopt(longs, letters);
 	opterr = 0;
 	optind = 1;

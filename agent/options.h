@@ -25,10 +25,10 @@ struct options {
 	struct strlist deploy_hooks;
 	const char *name, *server, *ca_bundle, *proxy, *mail;
 	const char *http_address, *http_port, *webroot, *solver_exec;
-	const char *key_type, *profile;
+	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
 	const char *pre_hook, *post_hook, *out;
-	bool agree_tos, standalone, staging, force, all;
+	bool agree_tos, standalone, staging, force;
 	bool ignored; /* options that ask for what is so anyway */
 };
 

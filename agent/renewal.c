@@ -8,7 +8,6 @@
  * and the insert of the order decides the race (invariant 8 of stage.c). A key that no row names is
  * erased after a day.
  */
-#include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
 #include "agent/work.h"
@@ -50,7 +49,7 @@ static int renewal_machine_load(struct step *s, struct err *e)
 	s->certificate_id = s->id;
 	s->stage = &stage_key;
 	r = renewal_read(s, e);
-	if (r == 0)
+	if (m->certificate != NULL)
 		s->label = mem_str(m->certificate->name);
 	return r;
 }
@@ -63,21 +62,9 @@ static int renewal_machine_save(struct step *s, bool release, struct err *e)
 
 static int renewal_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	struct renewal renewal = {0};
-	int r;
-
 	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
 	s->over = true;
-	if (((struct renewal_memory *)s->memory)->certificate == NULL)
-		return 0; /* deleted, and gone */
-	r = renewal_load(engine_store(s->engine), s->id, &renewal, e);
-	if (r != 0)
-		return r;
-	renewal.failures++;
-	renewal.error = *why;
-	renewal.error_at = step_now(s);
-	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, step_spread(s));
-	return renewal_save(engine_store(s->engine), &renewal, e);
+	return step_certificate_failed(s, why, e);
 }
 
 static void renewal_machine_forget(struct step *s)

@@ -56,6 +56,43 @@ int run_operand(struct context *c, const char **ret_operand, struct err *e)
 	return 0;
 }
 
+int run_turn(struct context *c, int (*write)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	int r = store_turn_begin(c->store, e);
+
+	if (r != 0)
+		return r;
+	r = write(arg, e);
+	if (r == 0)
+		return store_turn_commit(c->store, e);
+	store_turn_undo(c->store);
+	return r;
+}
+
+struct change {
+	struct context *c;
+	run_write *write;
+	const char *name;
+	struct certificate **ret_certificate;
+};
+
+static int change_write(void *arg, struct err *e)
+{
+	const struct change *change = arg;
+	int r = run_find(change->c, change->name, change->ret_certificate, e);
+
+	return r == 0 ? change->write(change->c, *change->ret_certificate, e) : r;
+}
+
+int run_change(struct context *c, run_write *write, struct certificate **ret_certificate,
+	       struct err *e)
+{
+	struct change change = {.c = c, .write = write, .ret_certificate = ret_certificate};
+	int r = run_operand(c, &change.name, e);
+
+	return r == 0 ? run_turn(c, change_write, &change, e) : r;
+}
+
 static int run_until_settled(struct engine *g, struct loop *l, struct err *e)
 {
 	int64_t ms = 0;
@@ -102,15 +139,17 @@ static int item_before(struct context *c, struct run_item *item, struct err *e)
 	if (r != 0 || certificate == NULL)
 		return r;
 	item->live_before = certificate->live_version_id;
+	item->began_at = clock_now(c->clock);
 	return deployments_pending(c, item->live_before, &item->pending_before, e);
 }
 
 /* Why there is no new version: the order waits, or it failed; or there was none to be had. */
 static int order_result(struct context *c, const struct certificate *certificate,
-			enum run_result *result, struct err *e)
+			struct run_item *item, struct err *e)
 {
 	AUTO_ORDER_ROW struct order *o = NULL;
 	struct schedule s = {0};
+	int64_t now = clock_now(c->clock);
 	int r;
 
 	r = order_latest(c->store, certificate->id, &o, e);
@@ -119,9 +158,12 @@ static int order_result(struct context *c, const struct certificate *certificate
 	if (r != 0)
 		return r;
 	if (o != NULL && o->ended_at == 0)
-		*result = RUN_LATER;
-	else if (s.what != SCHEDULE_NOTHING && s.due <= clock_now(c->clock))
-		*result = RUN_FAILED;
+		item->result = RUN_LATER;
+	else if (s.what != SCHEDULE_NOTHING && s.due <= now)
+		item->result =
+			item->patient && s.when > now && o != NULL && o->ended_at < item->began_at
+				? RUN_LATER /* within its back-off: nothing was tried */
+				: RUN_FAILED;
 	return 0;
 }
 
@@ -145,7 +187,7 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 	else if (item->issue == ISSUE_NOW)
 		item->result = RUN_FAILED; /* unless the order says otherwise */
 	if (item->result != RUN_DONE && item->issue != ISSUE_NEVER)
-		r = order_result(c, certificate, &item->result, e);
+		r = order_result(c, certificate, item, e);
 	if (r != 0 || item->result > RUN_DONE)
 		return r;
 	r = deployments_pending(c, certificate->live_version_id, &pending, e);
@@ -167,8 +209,10 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 	struct engine *g = NULL;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < count; i++)
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		items[i].patient = patient;
 		r = item_before(c, &items[i], e);
+	}
 	if (r == 0)
 		r = loop_event_new(&config.loop, e);
 	if (r == 0)
@@ -177,6 +221,8 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		engine_add(g, items[i].certificate_id, items[i].issue);
 	if (r == 0)
 		r = run_until_settled(g, config.loop, e);
+	if (r == ERR_BUSY)
+		engine_stop(g);
 	engine_free(g);
 	loop_event_free(config.loop);
 	for (size_t i = 0; r == 0 && i < count; i++)

@@ -22,6 +22,8 @@ struct run_item {
 	int64_t certificate_id;
 	enum engine_issue issue;
 	int64_t live_before;    /* filled by run_items: the version that was live, … */
+	int64_t began_at;       /* … when the run began, … */
+	bool patient;           /* … whether back-offs held, … */
 	bool pending_before;    /* … and whether deployments of it were waiting; */
 	enum run_result result; /* what became of it */
 };
@@ -41,6 +43,16 @@ int run_schedule(struct context *c, const struct certificate *certificate, struc
 /* Finds a certificate by the operand; ERR_CONFIG with a sentence when there is none. */
 int run_find(struct context *c, const char *name, struct certificate **ret_certificate,
 	     struct err *e);
+
+/* Runs write in a turn: commits when it returns 0, undoes it otherwise. */
+int run_turn(struct context *c, int (*write)(void *arg, struct err *e), void *arg, struct err *e);
+
+/* For commands about one certificate: reads the operand's row within a turn (so that nothing read
+ * before can go back), lets write change it, commits. *ret_certificate is the caller's, also after
+ * a failure. */
+typedef int run_write(struct context *c, struct certificate *certificate, struct err *e);
+int run_change(struct context *c, run_write *write, struct certificate **ret_certificate,
+	       struct err *e);
 
 /* The one operand a command wants, or "usage". */
 int run_operand(struct context *c, const char **ret_operand, struct err *e);

@@ -35,6 +35,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ORDER_TAKEN_RESTS 5
+
 static const struct stage *const stages[] = {
 	&stage_new,      &stage_read,     &stage_authorize, &stage_review,   &stage_present,
 	&stage_settle,   &stage_answer,   &stage_validate,  &stage_finalize, &stage_process,
@@ -75,21 +77,21 @@ static int order_machine_load(struct step *s, struct err *e)
 	s->memory = m;
 	r = order_load(engine_store(s->engine), s->id, &m->order, e);
 	if (r == 0 && m->order == NULL)
-		r = err_set(e, ERR_STORE, "order %lld is gone", (long long)s->id);
-	if (r == 0)
-		r = certificate_load(engine_store(s->engine), m->order->certificate_id, &c, e);
+		r = err_set(e, ERR_SYS, "order %lld is gone", (long long)s->id);
+	if (r != 0)
+		return r;
+	s->standing = &m->order->standing;
+	s->stage = s->saved = stage_of(m->order->stage);
+	r = certificate_load(engine_store(s->engine), m->order->certificate_id, &c, e);
+	s->certificate_id = m->order->certificate_id;
+	s->label = mem_str(c != NULL ? c->name : m->order->names.items[0]);
+	if (r == 0 && s->stage == NULL)
+		r = err_set(e, ERR_SYS, "order %lld is at the unknown stage \"%s\"",
+			    (long long)s->id, m->order->stage);
 	if (r == 0)
 		r = wish_parse(m->order->wish, &m->wish, e);
 	if (r != 0)
 		return r;
-	s->certificate_id = m->order->certificate_id;
-	s->label = mem_str(c != NULL ? c->name : m->order->names.items[0]);
-	s->standing = &m->order->standing;
-	s->stage = stage_of(m->order->stage);
-	if (s->stage == NULL)
-		return err_set(e, ERR_STORE, "order %lld is at the unknown stage \"%s\"",
-			       (long long)s->id, m->order->stage);
-	s->saved = s->stage;
 	m->resumed = s->stage == &stage_present || s->stage == &stage_authorize;
 	if (m->resumed)
 		s->stage = &stage_read;
@@ -112,11 +114,10 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 {
 	struct err first = s->standing->error;
 	struct err copy = *why;
-	int64_t now = step_now(s);
-	int64_t next_at;
 	int r = 0;
 
-	if (str_equal(why->type, "badNonce") || str_equal(why->type, "orderTaken")) {
+	if (str_equal(why->type, "badNonce") ||
+	    (str_equal(why->type, "orderTaken") && s->parks < ORDER_TAKEN_RESTS)) {
 		order_memory(s)->finalized = 0; /* the CA has not looked at the CSR */
 		step_rests(s, why);
 		return 0;
@@ -128,14 +129,13 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 	}
 	if (r != 0)
 		return r;
-	if (why->code != ERR_NET && why->code != ERR_BUSY && s->stage != &stage_withdraw)
+	if (str_equal(why->type, "orderTaken"))
+		copy.code = ERR_NET; /* the other order is in no hurry: park */
+	if (copy.code != ERR_NET && copy.code != ERR_BUSY && s->stage != &stage_withdraw)
 		return order_fails(s, &copy, e);
 	if (s->stage == &stage_withdraw && s->standing->error.code != ERR_NONE)
 		why = &first; /* what made the attempt fail is what people want to read */
-	next_at = now + retry_backoff(s->standing->failures + 1, step_spread(s));
-	if (why->code == ERR_BUSY && why->retry_at > 0)
-		next_at = why->retry_at;
-	return step_parks(s, why, next_at, e);
+	return step_parks(s, why, e);
 }
 
 void order_forget_authorizations(struct order_memory *m)
@@ -202,6 +202,15 @@ int order_problem(struct step *s, const struct work *w, struct err *e)
 	if (w->response == NULL || w->response->problem == NULL)
 		return 0;
 	return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
+}
+
+int order_read(struct step *s, const struct work *w, struct acme_order **ret_acme, struct err *e)
+{
+	int r = order_problem(s, w, e);
+
+	if (r != 0)
+		return r;
+	return acme_order_parse(w->response->body.data, w->response->body.len, ret_acme, e);
 }
 
 int order_withdraws(struct step *s, struct err *e)
@@ -297,9 +306,7 @@ static int read_hear(struct step *s, struct work *w, struct err *e)
 		snprintf(gone.type, sizeof(gone.type), "interrupted");
 		return order_fails(s, &gone, e);
 	}
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return r;
 	return order_follows(s, acme, e);

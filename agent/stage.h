@@ -35,6 +35,9 @@ struct order_memory *order_memory(const struct step *s);
 /* The CA's answer as an error when it carries a problem (retry_error), else 0. */
 int order_problem(struct step *s, const struct work *w, struct err *e);
 
+/* Reads the order out of an answer; the CA's problem, or what is wrong with it, as an error. */
+int order_read(struct step *s, const struct work *w, struct acme_order **ret_acme, struct err *e);
+
 /* Keeps the order as just read and goes where its status says (invariant 5). */
 int order_follows(struct step *s, struct acme_order *acme, struct err *e);
 

@@ -64,9 +64,7 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	/* 403 orderNotReady is how a CA greets our second finalize after a crash: not a failure */
 	if (w->response != NULL && acme_problem_is(w->response->problem, "orderNotReady"))
 		return step_goes(s, &stage_read, e);
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return r;
 	if (acme->status != ACME_PROCESSING)
@@ -89,9 +87,7 @@ static int process_hear(struct step *s, struct work *w, struct err *e)
 	AUTO_ORDER struct acme_order *acme = NULL;
 	int r;
 
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return r;
 	if (acme->status == ACME_PROCESSING)

@@ -14,16 +14,26 @@
 
 #define ACCOUNT_WAIT_MS 100 /* until the account's own step has gone on */
 
-/* The account has its own machine; an order whose account cannot get ready shares its error. */
+/* The account has its own machine. An order whose account cannot get ready shares its error, and
+ * waits as long as it does: with a back-off of its own it would wake up before the account, find
+ * it waiting, and count that as one more failure. */
+static int new_account_parked(struct step *s, const struct account *a, struct err *e)
+{
+	if (a->standing.error.code != ERR_NET && a->standing.error.code != ERR_BUSY) {
+		*e = a->standing.error;
+		return e->code;
+	}
+	s->standing->failures = a->standing.failures;
+	return step_parks_until(s, &a->standing.error, a->standing.next_at, e);
+}
+
 static int new_account_wait(struct step *s, const struct account *a, struct err *e)
 {
 	if (str_equal(a->stage, "dead"))
 		return err_set(e, ERR_CONFIG, "the account at %s is deactivated", a->server);
 	if (a->standing.owner[0] == '\0' && a->standing.error.code != ERR_NONE &&
-	    a->standing.next_at > step_now(s)) {
-		*e = a->standing.error;
-		return e->code;
-	}
+	    a->standing.next_at > step_now(s))
+		return new_account_parked(s, a, e);
 	step_waits(s, ACCOUNT_WAIT_MS);
 	return 0;
 }
@@ -39,7 +49,7 @@ static int new_ask(struct step *s, struct err *e)
 	if (r == 0)
 		r = account_load(engine_store(s->engine), o->account_id, &a, e);
 	if (r == 0 && a == NULL)
-		r = err_set(e, ERR_STORE, "account %lld is gone", (long long)o->account_id);
+		r = err_set(e, ERR_SYS, "account %lld is gone", (long long)o->account_id);
 	if (r != 0)
 		return r;
 	if (!str_equal(a->stage, "ready"))
@@ -69,9 +79,7 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 	AUTO_ORDER struct acme_order *acme = NULL;
 	int r;
 
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	r = order_read(s, w, &acme, e);
 	if (r == 0)
 		r = new_check(m->order, acme, w->response, e);
 	if (r != 0)

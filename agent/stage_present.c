@@ -27,7 +27,7 @@ static int present_thumbprint(struct step *s, struct err *e)
 
 	r = account_load(engine_store(s->engine), m->order->account_id, &a, e);
 	if (r == 0 && a == NULL)
-		r = err_set(e, ERR_STORE, "the order's account is gone");
+		r = err_set(e, ERR_SYS, "the order's account is gone");
 	if (r == 0)
 		r = keys_get(engine_store(s->engine), a->key_id, &key, e);
 	if (r != 0)
@@ -80,6 +80,8 @@ static int present_hear(struct step *s, struct work *w, struct err *e)
 		return err_while(e, m->phase == PRESENT_HOOK ? "the pre-hook"
 							     : "publishing the answer");
 	}
+	if (w != NULL && w->output != NULL && w->output[0] != '\0')
+		step_event(s, "output", "%s", w->output);
 	if (!step_all_heard(s))
 		return 0;
 	if (m->phase == PRESENT_HOOK) {

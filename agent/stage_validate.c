@@ -111,9 +111,7 @@ static int validate_hear(struct step *s, struct work *w, struct err *e)
 	AUTO_ORDER struct acme_order *acme = NULL;
 	int r;
 
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return r;
 	if (acme->status == ACME_PENDING)

@@ -8,7 +8,6 @@
  */
 #include "agent/stage.h"
 
-#include "acme/retry.h"
 #include "agent/engine.h"
 #include "base/log.h"
 
@@ -49,7 +48,8 @@ static int withdraw_ask(struct step *s, struct err *e)
 
 	if (m->phase == WITHDRAW_ANSWERS)
 		return withdraw_answers(s, e);
-	if (m->phase == WITHDRAW_HOOK && m->order->hooked && m->wish->post_hook.count > 0) {
+	if (m->phase == WITHDRAW_HOOK && m->order->hooked && m->wish != NULL &&
+	    m->wish->post_hook.count > 0) {
 		struct strlist environment AUTO_STRLIST = {0};
 
 		strlist_addf(&environment, "EVERLEAF_CERTIFICATE=%s", s->label);
@@ -61,7 +61,6 @@ static int withdraw_ask(struct step *s, struct err *e)
 /* The attempt failed: the next one comes after a back-off, unless nobody was to blame. */
 static int withdraw_failed(struct step *s, struct err *e)
 {
-	struct renewal renewal = {0};
 	const struct err *why = &s->standing->error;
 	int r;
 
@@ -69,14 +68,7 @@ static int withdraw_failed(struct step *s, struct err *e)
 		engine_again(s->engine, s->certificate_id);
 		return step_event(s, "interrupted", "%s; a new order takes its place", why->text);
 	}
-	r = renewal_load(engine_store(s->engine), s->certificate_id, &renewal, e);
-	if (r != 0)
-		return r;
-	renewal.failures++;
-	renewal.error = *why;
-	renewal.error_at = step_now(s);
-	renewal.next_at = step_now(s) + retry_backoff(renewal.failures, step_spread(s));
-	r = renewal_save(engine_store(s->engine), &renewal, e);
+	r = step_certificate_failed(s, why, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }
 

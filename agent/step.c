@@ -4,10 +4,12 @@
  */
 #include "agent/step.h"
 
+#include "acme/retry.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "base/log.h"
 #include "store/event.h"
+#include "store/version.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +94,49 @@ void step_rests(struct step *s, const struct err *why)
 	step_waits(s, ms);
 }
 
-int step_parks(struct step *s, const struct err *why, int64_t next_at, struct err *e)
+/* The live certificate's end; 0: there is none. */
+static int64_t step_live_until(const struct step *s)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	AUTO_VERSION struct version *live = NULL;
+	struct store *store = engine_store(s->engine);
+
+	if (s->certificate_id == 0 || certificate_load(store, s->certificate_id, &c, NULL) != 0 ||
+	    c == NULL || c->live_version_id == 0 ||
+	    version_load(store, c->live_version_id, &live, NULL) != 0 || live == NULL)
+		return 0;
+	return live->not_after;
+}
+
+/* When it goes on, and whether the failure counts. */
+static int64_t step_back_off(const struct step *s, const struct err *why, int64_t *failures,
+			     int64_t set_at)
+{
+	int64_t now = step_now(s);
+	int64_t until = step_live_until(s);
+	int64_t next_at;
+
+	if (why->code == ERR_BUSY && why->retry_at > 0) {
+		(*failures)++;
+		return why->retry_at;
+	}
+	if (*failures > 0 && set_at > now && set_at <= now + 86400 + 86400 / 4)
+		return set_at;
+	(*failures)++;
+	next_at = now + retry_backoff(*failures, step_spread(s));
+	if (until > now && next_at > now + (until - now) / 6)
+		next_at = now + (until - now) / 6;
+	return next_at;
+}
+
+int step_parks(struct step *s, const struct err *why, struct err *e)
+{
+	struct standing *st = s->standing;
+
+	return step_parks_until(s, why, step_back_off(s, why, &st->failures, st->next_at), e);
+}
+
+int step_parks_until(struct step *s, const struct err *why, int64_t next_at, struct err *e)
 {
 	struct standing *st = s->standing;
 	char when[CLOCK_TEXT_SIZE];
@@ -101,13 +145,27 @@ int step_parks(struct step *s, const struct err *why, int64_t next_at, struct er
 	st->next_at = next_at;
 	st->error = *why;
 	st->error_at = step_now(s);
-	st->failures++;
 	log_line(LOG_ERROR, "%s: %s; it goes on at %s", s->label, why->text,
-		 clock_format(next_at, when));
+		 clock_format(st->next_at, when));
 	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
 	s->wrote = true;
 	return s->machine->save(s, true, e);
+}
+
+int step_certificate_failed(struct step *s, const struct err *why, struct err *e)
+{
+	struct store *store = engine_store(s->engine);
+	struct renewal renewal = {0};
+	int r;
+
+	r = renewal_load(store, s->certificate_id, &renewal, e);
+	if (r != 0)
+		return r;
+	renewal.next_at = step_back_off(s, why, &renewal.failures, renewal.next_at);
+	renewal.error = *why;
+	renewal.error_at = step_now(s);
+	return renewal_save(store, &renewal, e);
 }
 
 int step_ends(struct step *s, const struct stage *at, struct err *e)

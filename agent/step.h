@@ -84,9 +84,17 @@ void step_waits(struct step *s, int64_t ms);
  * (HACKING.md, rule 7). */
 void step_rests(struct step *s, const struct err *why);
 
-/* A failure: gives the row back until next_at because of why (kept with the row), and forgets the
- * step. */
-int step_parks(struct step *s, const struct err *why, int64_t next_at, struct err *e);
+/* A failure: gives the row back because of why (kept with the row) and forgets the step. It goes on
+ * when the CA said, else after 1, 10, 100 minutes, then daily, but never after more than a sixth of
+ * what the live certificate has left. A try that an operator's hand made within a back-off is not
+ * counted: the time that was set holds. */
+int step_parks(struct step *s, const struct err *why, struct err *e);
+
+/* The same until a time that something else sets (the account, for its orders). Not counted. */
+int step_parks_until(struct step *s, const struct err *why, int64_t next_at, struct err *e);
+
+/* The same for a certificate whose attempt ended, in its renewal row. */
+int step_certificate_failed(struct step *s, const struct err *why, struct err *e);
 
 /* The row has ended: saves it with the stage's name, gives it back and forgets the step. */
 int step_ends(struct step *s, const struct stage *at, struct err *e);

@@ -28,7 +28,7 @@ int wish_parse(const char *text, struct wish **ret_wish, struct err *e)
 	r = json_parse(text, strlen(text), &w->root, e);
 	if (r != 0) {
 		err_while(e, "reading what is wanted of a certificate");
-		return e != NULL ? (e->code = ERR_STORE) : ERR_STORE;
+		return e != NULL ? (e->code = ERR_SYS) : ERR_SYS;
 	}
 	kind = json_get_text(w->root, "key");
 	w->key = key_kind_parse(kind != NULL ? kind : "ec-256");

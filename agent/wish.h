@@ -25,7 +25,7 @@ struct wish {
 	struct strlist post_hook;
 };
 
-/* ERR_STORE when the text is none of ours. */
+/* ERR_SYS when the text is none of ours: the row was damaged. */
 int wish_parse(const char *text, struct wish **ret_wish, struct err *e);
 
 /* The JSON list of texts of a member as a strlist ("command"). */

@@ -38,7 +38,7 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 	if (r != 0)
 		return r;
 	if (a == NULL)
-		return err_set(e, ERR_STORE, "the account %lld is gone", (long long)d->account_id);
+		return err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
 	r = keys_get(engine_store(d->engine), a->key_id, &key, e);
 	if (r != 0)
 		return r;
@@ -63,7 +63,7 @@ static int ca_submit(struct work *w, struct err *e)
 
 	r = account_load(engine_store(d->engine), d->account_id, &a, e);
 	if (r == 0 && a == NULL)
-		r = err_set(e, ERR_STORE, "the account %lld is gone", (long long)d->account_id);
+		r = err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
 	if (r == 0)
 		r = engine_session(d->engine, a, &session, e);
 	if (r != 0)

@@ -88,7 +88,7 @@ static int deployer_read(struct deployer_data *d, struct err *e)
 	if (r == 0)
 		r = version_load(store, d->version_id, &d->version, e);
 	if (r == 0 && (d->certificate == NULL || d->version == NULL))
-		r = err_set(e, ERR_STORE, "version %lld is gone", (long long)d->version_id);
+		r = err_set(e, ERR_SYS, "version %lld is gone", (long long)d->version_id);
 	if (r == 0 && d->with_key)
 		r = deployer_key(store, d->version->key_id, &d->key_fd, e);
 	return r;

@@ -140,15 +140,10 @@ int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_co
 int account_save(struct store *s, const struct account *a, bool release, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE account SET " STANDING_SET ", contact = $10, agreed = $11, "
-			"ca_bundle = $12, proxy = $13, key_id = $14, url = $15, stage = $16 "
-			"WHERE id = $17 AND owner = $18 AND fence = $19 RETURNING id");
+		&s->db, "UPDATE account SET " STANDING_SET ", key_id = $10, url = $11, stage = $12 "
+			"WHERE id = $13 AND owner = $14 AND fence = $15 RETURNING id");
 
 	standing_bind(&q, s, &a->standing, release);
-	sql_bind_text(&q, a->contact);
-	sql_bind_int(&q, a->agreed);
-	sql_bind_text(&q, a->ca_bundle);
-	sql_bind_text(&q, a->proxy);
 	sql_bind_id(&q, a->key_id);
 	sql_bind_text(&q, a->url);
 	sql_bind_text(&q, a->stage);

@@ -121,17 +121,19 @@ int keys_get(struct store *s, int64_t id, struct key **ret_key, struct err *e)
 	int r;
 
 	sql_bind_int(&q, id);
-	r = sql_row(&q, "key", id, e);
-	if (r != 0)
+	r = sql_step(&q, e);
+	if (r < 0)
 		return r;
+	if (r == 0)
+		return err_set(e, ERR_SYS, "there is no key %" PRId64 " in %s", id, s->keys.path);
 	sql_bytes(&q, stored, sizeof(stored));
 	pem = sql_borrow(&q, &len);
 	if (pem == NULL || key_load(pem, len, &k, NULL) != 0)
-		return err_set(e, ERR_STORE, "key %" PRId64 " in %s cannot be read", id,
+		return err_set(e, ERR_SYS, "key %" PRId64 " in %s cannot be read", id,
 			       s->keys.path);
 	key_hash(k, hash);
 	if (memcmp(hash, stored, sizeof(hash)) != 0)
-		return err_set(e, ERR_STORE, "key %" PRId64 " in %s is not the one stored there",
+		return err_set(e, ERR_SYS, "key %" PRId64 " in %s is not the one stored there",
 			       id, s->keys.path);
 	*ret_key = TAKE(k);
 	return 0;

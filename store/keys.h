@@ -12,7 +12,8 @@
 /* Stores a key durably (in a transaction of its own, also inside a turn). Fills *ret_id. */
 int keys_put(struct store *s, const struct key *k, int64_t *ret_id, struct err *e);
 
-/* Loads a key. ERR_STORE when it is not there or cannot be read. */
+/* Loads a key. ERR_SYS when it is not there or damaged: that concerns those who need it, and nobody
+ * else's turn. */
 int keys_get(struct store *s, int64_t id, struct key **ret_key, struct err *e);
 
 /* The id of a stored key with this SPKI hash, 0: none (an account key is never a

@@ -13,6 +13,7 @@ static const struct {
 	const char *look;
 	const char *take;
 	const char *release;
+	const char *back;
 } claimables[CLAIMABLES] = {
 #define CLAIMABLE(table)                                                                           \
 	{                                                                                          \
@@ -20,7 +21,9 @@ static const struct {
 			"UPDATE " table                                                            \
 			" SET owner = $1, fence = fence + 1, attempts = attempts + 1 "             \
 			"WHERE id = $2 AND fence = $3 RETURNING fence",                            \
-			"UPDATE " table " SET owner = '' WHERE id = $1 AND owner = $2"             \
+			"UPDATE " table " SET owner = '' WHERE id = $1 AND owner = $2",            \
+			"UPDATE " table " SET owner = '', attempts = attempts - 1 "                \
+			"WHERE id = $1 AND owner = $2 AND attempts > 0"                            \
 	}
 	[CLAIM_ACCOUNT] = CLAIMABLE("account"),
 	[CLAIM_ORDER] = CLAIMABLE("acme_order"),
@@ -70,13 +73,23 @@ int claim_take(struct store *s, enum claimable what, int64_t id, bool *ret_taken
 	return 0;
 }
 
-int claim_release(struct store *s, enum claimable what, int64_t id, struct err *e)
+static int claim_end(struct store *s, const char *statement, int64_t id, struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(&s->db, claimables[what].release);
+	struct sql q AUTO_SQL = sql_start(&s->db, statement);
 
 	sql_bind_int(&q, id);
 	sql_bind_text(&q, s->owner);
 	return sql_run(&q, e);
+}
+
+int claim_release(struct store *s, enum claimable what, int64_t id, struct err *e)
+{
+	return claim_end(s, claimables[what].release, id, e);
+}
+
+int claim_return(struct store *s, enum claimable what, int64_t id, struct err *e)
+{
+	return claim_end(s, claimables[what].back, id, e);
 }
 
 void error_read(struct sql *q, struct err *ret_error)

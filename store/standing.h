@@ -33,6 +33,10 @@ int claim_take(struct store *s, enum claimable what, int64_t id, bool *ret_taken
 /* Gives a row back without any other change; no error when it is not ours any more. */
 int claim_release(struct store *s, enum claimable what, int64_t id, struct err *e);
 
+/* Gives a row back as if it had not been claimed: the attempt that the claim was charged is taken
+ * back. */
+int claim_return(struct store *s, enum claimable what, int64_t id, struct err *e);
+
 /* Whether the process with this owner id is alive: its file in STATE/owners is locked. */
 bool owner_alive(const struct store *s, const char *owner);
 

@@ -50,7 +50,7 @@ static bool is_there(struct store *s, int64_t id)
 	AUTO_KEY struct key *k = NULL;
 	const int r = keys_get(s, id, &k, NULL);
 
-	assert_true(r == 0 || r == ERR_STORE);
+	assert_true(r == 0 || r == ERR_SYS);
 	return r == 0;
 }
 
@@ -107,12 +107,12 @@ static void a_key_that_is_missing_or_damaged_is_not_given_out(void **state)
 	struct err e = {0};
 	int64_t id = put(made_store_open(m), k);
 
-	assert_int_equal(keys_get(m->store, id + 1, &back, &e), ERR_STORE);
+	assert_int_equal(keys_get(m->store, id + 1, &back, &e), ERR_SYS);
 	assert_non_null(strstr(e.text, "there is no key 2 in"));
 	for (size_t i = 0; i < COUNT_OF(damages); i++) {
 		made_store_close(m);
 		made_store_sql(m, "keys.db", damages[i]);
-		assert_int_equal(keys_get(made_store_open(m), id, &back, &e), ERR_STORE);
+		assert_int_equal(keys_get(made_store_open(m), id, &back, &e), ERR_SYS);
 		assert_null(back);
 	}
 }
