@@ -28,6 +28,6 @@ int cmd_deploy(struct context *c, struct err *e)
 	item.certificate_id = certificate->id;
 	r = run_items(c, &item, 1, false, e);
 	if (r == 0)
-		r = report_show(c, certificate, e);
+		r = report_result(c, certificate, e);
 	return r == 0 ? run_exit(c->options, &item, 1) : r;
 }

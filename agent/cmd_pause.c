@@ -22,7 +22,7 @@ static int change_and_show(struct context *c, run_write *write, struct err *e)
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
 	int r = run_change(c, write, &certificate, e);
 
-	return r == 0 ? report_show(c, certificate, e) : r;
+	return r == 0 ? report_result(c, certificate, e) : r;
 }
 
 int cmd_pause(struct context *c, struct err *e)

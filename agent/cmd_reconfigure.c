@@ -48,5 +48,5 @@ int cmd_reconfigure(struct context *c, struct err *e)
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
 	int r = run_change(c, reconfigure_write, &certificate, e);
 
-	return r == 0 ? report_show(c, certificate, e) : r;
+	return r == 0 ? report_result(c, certificate, e) : r;
 }

@@ -36,8 +36,12 @@ static void print_line(const struct context *c, const struct report *r, int widt
 		snprintf(next, sizeof(next), "paused");
 	printf("%-*s  %s%-8s%s  %-20s  %-20s  %s\n", width, r->certificate->name,
 	       report_color(c, r->state), r->state, report_plain(c), until, next, names);
-	if (r->error.code != ERR_NONE)
-		printf("%-*s  %s\n", width, "", r->error.text);
+	if (r->error.code == ERR_NONE)
+		return;
+	printf("%-*s  %s\n", width, "", r->error.text);
+	if (r->error.retry_at != 0)
+		printf("%-*s  tried again at %s\n", width, "",
+		       clock_format(r->error.retry_at, next));
 }
 
 static int width_of(struct certificate *const *list, size_t count)

@@ -18,12 +18,12 @@ int cmd_version(struct context *c, struct err *e)
 
 	(void)e;
 	if (!c->options->json) {
-		printf("everleaf %s (%s)\n", EVERLEAF_VERSION, http_library());
+		printf("everleaf %s, libcurl %s\n", EVERLEAF_VERSION, http_library());
 		return EXIT_DONE;
 	}
 	j = json_new_map();
 	json_put_text(j, "everleaf", EVERLEAF_VERSION);
-	json_put_text(j, "http", http_library());
+	json_put_text(j, "libcurl", http_library());
 	report_print("version", j);
 	return EXIT_DONE;
 }

@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 static const struct command commands[] = {
-	{"obtain", " issue certonly ", cmd_obtain, true, "-d NAME…",
+	{"obtain", " issue certonly ", cmd_obtain, true, "-d NAME... [OPTIONS]",
 	 "get a certificate and deploy it"},
-	{"renew", "", cmd_renew, true, "[CERTIFICATE…]", "renew what is due, or what is named"},
+	{"renew", "", cmd_renew, true, "[--force] [CERTIFICATE...]",
+	 "renew what is due, or what is named"},
 	{"status", " list certificates ", cmd_status, true, "", "one line for each certificate"},
 	{"show", "", cmd_show, true, "CERTIFICATE", "everything about one certificate"},
 	{"history", "", cmd_history, true, "[CERTIFICATE]", "what happened, and why"},
@@ -107,5 +108,7 @@ char *command_state_dir(const struct options *o)
 		return mem_str("/var/lib/everleaf");
 	if (xdg != NULL && xdg[0] == '/')
 		return mem_printf("%s/everleaf", xdg);
-	return mem_printf("%s/.local/state/everleaf", home != NULL ? home : "");
+	if (home == NULL || home[0] != '/')
+		return NULL;
+	return mem_printf("%s/.local/state/everleaf", home);
 }

@@ -46,7 +46,8 @@ const struct command *command_find(const char *typed);
 /* The command's own name for a name or an alias; NULL when there is none. */
 const char *command_name(const char *typed);
 
-/* Where the state is: --state, EVERLEAF_STATE, or the default for this user. The caller frees. */
+/* Where the state is: --state, EVERLEAF_STATE, or the default for this user; NULL when that one
+ * needs a HOME and there is none. The caller frees. */
 char *command_state_dir(const struct options *o);
 
 command_fn cmd_account, cmd_delete, cmd_deploy, cmd_export, cmd_help, cmd_history, cmd_keygen,

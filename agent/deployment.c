@@ -299,7 +299,7 @@ static int prove_hear(struct step *s, struct work *w, struct err *e)
 	if (w->error.code != ERR_NONE)
 		return err_set(e, ERR_CHILD, "%s does not show the new certificate: %s",
 			       json_get_text(m->settings, "prove"), w->error.text);
-	return err_set(e, ERR_CHILD, "%s still serves another certificate after its reload",
+	return err_set(e, ERR_CHILD, "%s still serves another certificate",
 		       json_get_text(m->settings, "prove"));
 }
 

@@ -334,7 +334,11 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue)
 {
 	g->scopes = mem_grow(g->scopes, g->scope_count + 1, sizeof(*g->scopes));
-	g->scopes[g->scope_count++] = (struct scope){certificate_id, issue, issue == ISSUE_NEVER};
+	g->scopes[g->scope_count++] = (struct scope){
+		.certificate_id = certificate_id,
+		.issue = issue,
+		.tried = issue == ISSUE_NEVER,
+	};
 	engine_poke(g);
 }
 
@@ -351,7 +355,7 @@ void engine_again(struct engine *g, int64_t certificate_id)
 	struct scope *scope = engine_scope(g, certificate_id);
 
 	if (scope != NULL && scope->issue != ISSUE_NEVER)
-		scope->tried = false;
+		scope->tried = scope->under_way = false;
 }
 
 void engine_poke(struct engine *g)

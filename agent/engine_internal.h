@@ -20,7 +20,8 @@
 struct scope {
 	int64_t certificate_id;
 	enum engine_issue issue;
-	bool tried; /* an order was born in this run */
+	bool under_way; /* an order was there already: --force asks for no second one */
+	bool tried;     /* an order was born in this run */
 };
 
 /* A CA this process talks to. */

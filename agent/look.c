@@ -211,7 +211,8 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	if (scope != NULL) {
 		int64_t when = l->g->config.patient ? s.when : s.due;
 
-		if (scope->tried || (scope->issue != ISSUE_NOW && when > l->now))
+		if (scope->tried ||
+		    ((scope->issue != ISSUE_NOW || scope->under_way) && when > l->now))
 			return 0;
 		scope->tried = true;
 	} else if (s.when > l->now) {
@@ -228,8 +229,8 @@ static void look_is_under_way(const struct look *l, int64_t certificate_id)
 {
 	struct scope *scope = engine_scope(l->g, certificate_id);
 
-	if (scope != NULL && scope->issue == ISSUE_NOW)
-		scope->issue = ISSUE_IF_DUE;
+	if (scope != NULL)
+		scope->under_way = true;
 }
 
 static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)

@@ -43,6 +43,8 @@ static int command_run(const struct command *command, struct context *c, struct 
 	if (c->options->state != NULL && c->options->state[0] == '\0')
 		return usage(e, "--state is empty: give a directory, or leave it out");
 	dir = command_state_dir(c->options);
+	if (dir == NULL)
+		return usage(e, "HOME is not set: say with --state where to keep everything");
 	r = store_open(dir, c->clock, &c->store, e);
 	if (r != 0)
 		return r;

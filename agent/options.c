@@ -37,7 +37,7 @@ struct option_row {
 #define SERVER    " obtain renew reconfigure "
 
 static const struct option_row rows[] = {
-	{"domain", 'd', OPTION_COMMAS, AT(domains), OBTAIN, "NAME[,NAME…]",
+	{"domain", 'd', OPTION_COMMAS, AT(domains), OBTAIN, "NAME[,NAME...]",
 	 "a name of the certificate; may be repeated"},
 	{"domains", 0, OPTION_COMMAS, AT(domains), OBTAIN, NULL, NULL},
 	{"name", 0, OPTION_TEXT, AT(name), OBTAIN, "HANDLE",
@@ -132,6 +132,8 @@ static void table_for_getopt(struct option *longs, char *letters)
 {
 	size_t n = 0;
 
+	letters[n++] =
+		'-'; /* operands come in their place, as value 1, whatever POSIXLY_CORRECT says */
 	letters[n++] = ':'; /* a missing argument is told apart */
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		longs[i] = (struct option){rows[i].name, takes_argument(&rows[i]), NULL,
@@ -217,30 +219,39 @@ static int getopt_failed(int value, char **argv, struct err *e)
 	return usage(e, "there is no option %s; see everleaf help", word);
 }
 
+static void operand_add(struct options *o, const char *word)
+{
+	if (o->verb == NULL)
+		o->verb = word;
+	else
+		strlist_add(&o->operands, word);
+}
+
 int options_parse(int argc, char **argv, struct options *ret_options, struct err *e)
 {
 	struct option longs[COUNT_OF(rows) + 1] = {0};
-	char letters[3 * COUNT_OF(rows) + 2];
+	char letters[3 * COUNT_OF(rows) + 3];
 	bool used[COUNT_OF(rows)] = {false};
 	struct options *o = ret_options;
 	int value;
 
-	(void)unsetenv("POSIXLY_CORRECT"); /* options stand anywhere, whatever others want */
 	table_for_getopt(longs, letters);
 	opterr = 0;
 	optind = 1;
 	while ((value = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		const struct option_row *row = row_of(value);
+		const struct option_row *row = value != 1 ? row_of(value) : NULL;
 
+		if (value == 1) {
+			operand_add(o, optarg);
+			continue;
+		}
 		if (row == NULL)
 			return getopt_failed(value, argv, e);
 		used[row - rows] = true;
 		row_fill(row, o, optarg);
 	}
-	if (optind < argc)
-		o->verb = argv[optind++];
 	while (optind < argc)
-		strlist_add(&o->operands, argv[optind++]);
+		operand_add(o, argv[optind++]);
 	return rows_check(used, command_name(o->verb), e);
 }
 

@@ -5,6 +5,7 @@
 #include "agent/report.h"
 
 #include "agent/run.h"
+#include "base/log.h"
 #include "store/deployment.h"
 #include "store/order.h"
 
@@ -24,6 +25,7 @@ static void error_take(struct report *r, const struct standing *st)
 	if (st->error.code == ERR_NONE || st->error_at < r->error_at)
 		return;
 	r->error = st->error;
+	r->error.retry_at = st->next_at;
 	r->error_at = st->error_at;
 }
 
@@ -104,6 +106,7 @@ int report_read(struct context *c, const struct certificate *certificate,
 	if (ret != 0)
 		return ret;
 	r->error = r->renewal.error;
+	r->error.retry_at = r->renewal.next_at;
 	r->error_at = r->renewal.error_at;
 	ret = report_state(c, r, e);
 	if (ret == 0)
@@ -159,6 +162,23 @@ struct json *report_json(const struct report *r)
 	json_put(j, "next", next_json(&r->next));
 	json_put(j, "last_error", error_json(&r->error, r->error_at));
 	return j;
+}
+
+int report_reason(struct context *c, const struct certificate *certificate, int64_t began_at,
+		  struct err *e)
+{
+	AUTO_REPORT struct report *r = NULL;
+	char when[CLOCK_TEXT_SIZE];
+	int ret = report_read(c, certificate, &r, e);
+
+	if (ret != 0 || r->error.code == ERR_NONE || r->error_at >= began_at)
+		return ret;
+	if (r->error.retry_at > clock_now(c->clock))
+		log_line(LOG_ERROR, "%s: %s; it is tried again at %s", certificate->name,
+			 r->error.text, clock_format(r->error.retry_at, when));
+	else
+		log_line(LOG_ERROR, "%s: %s", certificate->name, r->error.text);
+	return 0;
 }
 
 void report_print(const char *member, struct json *value)

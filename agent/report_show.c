@@ -67,7 +67,11 @@ static struct json *deployments_json(const struct page *p)
 
 	for (size_t i = 0; i < p->deployment_count; i++) {
 		const struct standing *st = &p->deployments[i]->standing;
-		struct json *j = json_new_map();
+		struct json *j;
+
+		if (str_equal(p->deployments[i]->stage, "superseded"))
+			continue; /* by a newer version, or not wanted any more */
+		j = json_new_map();
 
 		json_put_text(j, "deployer", p->targets[i]->deployer);
 		json_put(j, "settings", settings_json(p->targets[i]->settings));
@@ -115,11 +119,14 @@ static struct json *page_json(const struct page *p)
 
 static void print_error(const struct report *r)
 {
-	char at[CLOCK_TEXT_SIZE];
+	char at[CLOCK_TEXT_SIZE], next[CLOCK_TEXT_SIZE];
 
-	if (r->error.code != ERR_NONE)
-		printf("last error   %s\n             at %s\n", r->error.text,
-		       clock_format(r->error_at, at));
+	if (r->error.code == ERR_NONE)
+		return;
+	printf("last error   %s\n             at %s\n", r->error.text,
+	       clock_format(r->error_at, at));
+	if (r->error.retry_at != 0)
+		printf("             tried again at %s\n", clock_format(r->error.retry_at, next));
 }
 
 static void print_next(const struct report *r)
@@ -132,6 +139,56 @@ static void print_next(const struct report *r)
 		printf("next         now: %s\n", r->next.why);
 	else
 		printf("next         %s: %s\n", clock_format(r->next.when, at), r->next.why);
+}
+
+/* A plug-in's settings for people: its name, where or what, and what proves it. */
+static char *settings_brief(const struct json *settings)
+{
+	struct strlist words AUTO_STRLIST = {0};
+	int64_t port = 0;
+	const char *const members[] = {"name", "directory", "address", "owner", "group", "mode"};
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		if (json_get_text(settings, members[i]) != NULL)
+			strlist_add(&words, json_get_text(settings, members[i]));
+	if (json_number(json_get(settings, "port"), &port))
+		strlist_addf(&words, "port %lld", (long long)port);
+	wish_words(settings, "command", &words);
+	if (json_get_text(settings, "prove") != NULL)
+		strlist_addf(&words, "(proved at %s)", json_get_text(settings, "prove"));
+	return strlist_join(&words, " ");
+}
+
+static void print_deployments(const struct page *p)
+{
+	for (size_t i = 0; i < p->deployment_count; i++) {
+		AUTO_JSON struct json *settings = settings_json(p->targets[i]->settings);
+		AUTO_FREE char *brief = settings_brief(settings);
+
+		if (!str_equal(p->deployments[i]->stage, "superseded"))
+			printf("deployed     %s: %s\n", brief, p->deployments[i]->stage);
+	}
+}
+
+static void print_hook(const char *what, const struct strlist *words)
+{
+	AUTO_FREE char *command = strlist_join(words, " ");
+
+	if (words->count > 0)
+		printf("%s    %s\n", what, command);
+}
+
+static void print_wish(const struct page *p)
+{
+	AUTO_WISH struct wish *wish = NULL;
+	AUTO_FREE char *brief = NULL;
+
+	if (wish_parse(p->report->certificate->wish, &wish, NULL) != 0)
+		return;
+	brief = settings_brief(wish->solver);
+	printf("answered by  %s\n", brief);
+	print_hook("pre-hook ", &wish->pre_hook);
+	print_hook("post-hook", &wish->post_hook);
 }
 
 static void print_page(const struct context *c, const struct page *p)
@@ -149,9 +206,8 @@ static void print_page(const struct context *c, const struct page *p)
 		       clock_format(r->live->not_after, until), r->live->issuer, r->live->key_kind);
 	if (p->account != NULL)
 		printf("server       %s\n", p->account->server);
-	for (size_t i = 0; i < p->deployment_count; i++)
-		printf("%s  %s: %s\n", i == 0 ? "deployed   " : "           ",
-		       p->targets[i]->settings, p->deployments[i]->stage);
+	print_wish(p);
+	print_deployments(p);
 	print_next(r);
 	print_error(r);
 }
@@ -163,8 +219,13 @@ int report_show(struct context *c, const struct certificate *certificate, struct
 
 	if (r == 0 && c->options->json)
 		report_print("certificate", page_json(&page));
-	else if (r == 0 && !c->options->quiet)
+	else if (r == 0)
 		print_page(c, &page);
 	page_clear(&page);
 	return r;
+}
+
+int report_result(struct context *c, const struct certificate *certificate, struct err *e)
+{
+	return c->options->quiet && !c->options->json ? 0 : report_show(c, certificate, e);
 }

@@ -5,6 +5,7 @@
 #include "agent/run.h"
 
 #include "agent/loop.h"
+#include "agent/report.h"
 #include "agent/schedule.h"
 #include "base/log.h"
 #include "store/deployment.h"
@@ -112,27 +113,34 @@ static int run_until_settled(struct engine *g, struct loop *l, struct err *e)
 	}
 }
 
-/* Whether deployments of a version have not ended. */
-static int deployments_pending(struct context *c, int64_t version_id, bool *ret_pending,
-			       struct err *e)
+/* Whether deployments of a version have not ended; and whether one was tried since began_at. */
+static int deployments_pending(struct context *c, const struct run_item *item, int64_t version_id,
+			       enum run_result *ret_result, struct err *e)
 {
 	struct deployment **list = NULL;
 	size_t count = 0;
-	bool pending = false;
+	enum run_result result = RUN_NOTHING;
 	int r;
 
 	r = deployment_list(c->store, version_id, &list, &count, e);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		pending = pending || list[i]->ended_at == 0;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		if (list[i]->ended_at != 0)
+			continue;
+		if (list[i]->standing.error_at >= item->began_at)
+			result = RUN_FAILED;
+		else if (result == RUN_NOTHING)
+			result = RUN_LATER;
+	}
 	deployment_list_free(list, count);
 	if (r == 0)
-		*ret_pending = pending;
+		*ret_result = result;
 	return r;
 }
 
 static int item_before(struct context *c, struct run_item *item, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	enum run_result pending = RUN_NOTHING;
 	int r;
 
 	r = certificate_load(c->store, item->certificate_id, &certificate, e);
@@ -140,7 +148,9 @@ static int item_before(struct context *c, struct run_item *item, struct err *e)
 		return r;
 	item->live_before = certificate->live_version_id;
 	item->began_at = clock_now(c->clock);
-	return deployments_pending(c, item->live_before, &item->pending_before, e);
+	r = deployments_pending(c, item, item->live_before, &pending, e);
+	item->pending_before = pending != RUN_NOTHING;
+	return r;
 }
 
 /* Why there is no new version: the order waits, or it failed; or there was none to be had. */
@@ -170,7 +180,7 @@ static int order_result(struct context *c, const struct certificate *certificate
 static int item_result(struct context *c, struct run_item *item, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
-	bool pending = false;
+	enum run_result pending = RUN_NOTHING;
 	int r;
 
 	item->result = RUN_NOTHING;
@@ -190,12 +200,23 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 		r = order_result(c, certificate, item, e);
 	if (r != 0 || item->result > RUN_DONE)
 		return r;
-	r = deployments_pending(c, certificate->live_version_id, &pending, e);
-	if (pending)
-		item->result = RUN_FAILED;
+	r = deployments_pending(c, item, certificate->live_version_id, &pending, e);
+	if (pending != RUN_NOTHING)
+		item->result = pending;
 	else if (item->pending_before)
 		item->result = RUN_DONE;
 	return r;
+}
+
+/* Nothing was tried in this run: what failed before is the reason. */
+static int item_reason(struct context *c, const struct run_item *item, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	int r = certificate_load(c->store, item->certificate_id, &certificate, e);
+
+	if (r != 0 || certificate == NULL)
+		return r;
+	return report_reason(c, certificate, item->began_at, e);
 }
 
 int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e)
@@ -225,8 +246,11 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		engine_stop(g);
 	engine_free(g);
 	loop_event_free(config.loop);
-	for (size_t i = 0; r == 0 && i < count; i++)
+	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = item_result(c, &items[i], e);
+		if (r == 0 && items[i].result > RUN_DONE)
+			r = item_reason(c, &items[i], e);
+	}
 	return r;
 }
 

@@ -112,6 +112,8 @@ static int withdraw_hear(struct step *s, struct work *w, struct err *e)
 
 	if (w != NULL && w->error.code != ERR_NONE && withdraw_trouble(s, w) != 0)
 		return 0;
+	if (w != NULL && w->output != NULL && w->output[0] != '\0')
+		step_event(s, "output", "%s", w->output);
 	if (!step_all_heard(s))
 		return 0;
 	if (++m->phase == WITHDRAW_END)

@@ -105,10 +105,11 @@ int targets_retire(struct store *s, const struct version *v, const struct json *
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		bool wanted = false;
 
-		if (list[i]->ended_at != 0)
+		if (str_equal(list[i]->stage, "superseded"))
 			continue;
 		r = target_is_wanted(s, deploy, list[i]->target_id, &wanted, e);
-		if (r == 0 && (!wanted || has_target(list, i, list[i]->target_id)))
+		if (r == 0 && (!wanted ||
+			       (list[i]->ended_at == 0 && has_target(list, i, list[i]->target_id))))
 			r = deployment_retire(s, list[i]->id, now, e);
 	}
 	deployment_list_free(list, count);

@@ -15,8 +15,24 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ENTRY "default" /* the configuration entry of accounts made by commands */
+
+/* What is remembered for a CA must be usable: the next renewal finds it at night. */
+static int account_typed(const struct options *o, struct err *e)
+{
+	const char *at = o->mail != NULL ? strchr(o->mail, '@') : NULL;
+
+	if (o->mail != NULL && o->mail[0] != '\0' &&
+	    (at == NULL || at == o->mail || at[1] == '\0' ||
+	     strpbrk(o->mail, " ,;:<>\t\n") != NULL))
+		return usage(e, "-m takes one mail address, not \"%s\"", o->mail);
+	if (o->ca_bundle != NULL && access(o->ca_bundle, R_OK) != 0)
+		return err_sys(e, ERR_CONFIG, "the CA bundle %s cannot be read", o->ca_bundle);
+	return 0;
+}
 
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)
 {
@@ -24,7 +40,9 @@ int wanted_account(struct context *c, const char *server, int64_t *ret_id, struc
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
 	int r;
 
-	r = account_find(c->store, server, ENTRY, &a, e);
+	r = account_typed(o, e);
+	if (r == 0)
+		r = account_find(c->store, server, ENTRY, &a, e);
 	if (r != 0)
 		return r;
 	if (a == NULL) {

@@ -33,10 +33,10 @@ int account_find(struct store *s, const char *server, const char *entry,
 /* All accounts by id; *ret_accounts is an owned array of owned structs (free each, then it). */
 int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_count, struct err *e);
 
-/* The fenced UPDATE of key_id, url, stage and standing; the rest is the operator's, who may change it
- * meanwhile (account_configure). It must be ours: owner and fence as
- * in a->standing since the claim. ERR_BUSY with type "lost"
- * when somebody else has it now. When release is true the owner is cleared. */
+/* The fenced UPDATE of key_id, url, stage and standing; the rest is the operator's, who may change
+ * it meanwhile (account_configure). It must be ours: owner and fence as in a->standing since the
+ * claim. ERR_BUSY with type "lost" when somebody else has it now. When release is true the owner is
+ * cleared. */
 int account_save(struct store *s, const struct account *a, bool release, struct err *e);
 
 /* What a command may change without owning the row: contact, agreed, ca_bundle, proxy. */

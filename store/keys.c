@@ -133,8 +133,8 @@ int keys_get(struct store *s, int64_t id, struct key **ret_key, struct err *e)
 			       s->keys.path);
 	key_hash(k, hash);
 	if (memcmp(hash, stored, sizeof(hash)) != 0)
-		return err_set(e, ERR_SYS, "key %" PRId64 " in %s is not the one stored there",
-			       id, s->keys.path);
+		return err_set(e, ERR_SYS, "key %" PRId64 " in %s is not the one stored there", id,
+			       s->keys.path);
 	*ret_key = TAKE(k);
 	return 0;
 }

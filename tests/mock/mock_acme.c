@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mock_acme — the resources of RFC 8555 7: accounts, orders, authorizations, challenges. Behaves
+ * as Pebble and Boulder do where the RFC leaves a choice.
+ */
+#include "tests/mock/mock_internal.h"
+
+#include "base/base64url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ORDER_LIFE 86400
+
+static void add_location(struct mock_ca *ca, struct mock_response *a, const char *what, int64_t id)
+{
+	AUTO_FREE char *url = mock_url(ca, "%s/%lld", what, (long long)id);
+
+	strlist_addf(&a->headers, "location: %s", url);
+}
+
+static void put_url(struct mock_ca *ca, struct json *map, const char *member, const char *path,
+		    int64_t id)
+{
+	AUTO_FREE char *url = mock_url(ca, "%s/%lld", path, (long long)id);
+
+	json_put_text(map, member, url);
+}
+
+static void put_time(struct json *map, const char *member, int64_t when)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	json_put_text(map, member, clock_format(when, text));
+}
+
+static struct json *identifier_json(const char *name)
+{
+	struct json *v = json_new_map();
+	bool address = strchr(name, ':') != NULL || strspn(name, "0123456789.") == strlen(name);
+
+	json_put_text(v, "type", address ? "ip" : "dns");
+	json_put_text(v, "value", name);
+	return v;
+}
+
+static struct json *problem_json(const char *type)
+{
+	AUTO_FREE char *urn = mem_printf(MOCK_URN "%s", type);
+	struct json *v = json_new_map();
+
+	json_put_text(v, "type", urn);
+	json_put_text(v, "detail", "the mock could not validate it");
+	json_put_number(v, "status", 403);
+	return v;
+}
+
+/* --- accounts --- */
+
+struct mock_account *mock_account_find(const struct mock_ca *ca, int64_t id)
+{
+	return id >= 1 && (size_t)id <= ca->account_count ? ca->accounts[id - 1] : NULL;
+}
+
+struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *thumbprint)
+{
+	for (size_t i = 0; i < ca->account_count; i++)
+		if (str_equal(ca->accounts[i]->thumbprint, thumbprint))
+			return ca->accounts[i];
+	return NULL;
+}
+
+static struct mock_account *account_new(struct mock_ca *ca, struct mock_signed *s)
+{
+	struct mock_account *account = mem_new(sizeof(*account));
+
+	ca->accounts = mem_grow(ca->accounts, ca->account_count + 1, sizeof(*ca->accounts));
+	ca->accounts[ca->account_count++] = account;
+	account->id = (int64_t)ca->account_count;
+	account->key = TAKE(s->key);
+	account->thumbprint = TAKE(s->thumbprint);
+	return account;
+}
+
+static void account_answer(struct mock_ca *ca, const struct mock_account *account, int status,
+			   struct mock_response *a)
+{
+	struct json *v = json_new_map();
+
+	json_put_text(v, "status", "valid");
+	put_url(ca, v, "orders", "orders", account->id);
+	add_location(ca, a, "account", account->id);
+	mock_json(a, status, v);
+}
+
+/* RFC 8555 7.3: a known key gets its account, whatever else it says. */
+static void new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
+{
+	const struct mock_account *known = mock_account_of_key(ca, s->thumbprint);
+
+	if (!json_is_map(s->payload))
+		mock_problem(a, 400, "malformed", "newAccount wants an object");
+	else if (known != NULL)
+		account_answer(ca, known, 200, a);
+	else if (json_flag(json_get(s->payload, "onlyReturnExisting")))
+		mock_problem(a, 400, "accountDoesNotExist", "this key has no account");
+	else if (ca->config.terms && !json_flag(json_get(s->payload, "termsOfServiceAgreed")))
+		mock_problem(a, 403, "userActionRequired", "agree to the terms first");
+	else
+		account_answer(ca, account_new(ca, s), 201, a);
+}
+
+void mock_account_free(struct mock_account *account)
+{
+	free(account->thumbprint);
+	EVP_PKEY_free(account->key);
+	free(account);
+}
+
+/* --- authorizations --- */
+
+struct mock_authorization *mock_authorization_find(const struct mock_ca *ca, int64_t id)
+{
+	return id >= 1 && (size_t)id <= ca->authorization_count ? ca->authorizations[id - 1] : NULL;
+}
+
+static char *token_new(struct mock_ca *ca)
+{
+	uint64_t bytes[4];
+
+	for (size_t i = 0; i < COUNT_OF(bytes); i++)
+		bytes[i] = mock_random(ca);
+	return base64url_encode(bytes, sizeof(bytes));
+}
+
+/* In any order, but one without a token always comes before http-01: who takes the first one, or
+ * believes that all have tokens, fails. */
+static void challenges_make(struct mock_ca *ca, struct mock_authorization *z)
+{
+	static const char *const types[] = {"dns-persist-01", "http-01", "dns-01", "tls-alpn-01"};
+	size_t at = 0;
+
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (!z->wildcard || strncmp(types[i], "dns", 3) == 0)
+			z->challenges[z->challenge_count++] = (struct mock_challenge){
+				.type = types[i],
+				.token = i > 0 ? token_new(ca) : NULL,
+				.status = "pending",
+			};
+	for (size_t i = z->challenge_count - 1; i > 1; i--) {
+		size_t k = 1 + mock_random(ca) % i;
+		struct mock_challenge c = z->challenges[i];
+
+		z->challenges[i] = z->challenges[k];
+		z->challenges[k] = c;
+	}
+	/* the one without a token: anywhere before http-01 */
+	while (at + 1 < z->challenge_count && mock_random(ca) % 2 == 0 &&
+	       !str_equal(z->challenges[at + 1].type, "http-01")) {
+		struct mock_challenge c = z->challenges[at];
+
+		z->challenges[at] = z->challenges[at + 1];
+		z->challenges[at + 1] = c;
+		at++;
+	}
+}
+
+static struct mock_authorization *authorization_for(struct mock_ca *ca, int64_t account_id,
+						    const char *name)
+{
+	bool wildcard = strncmp(name, "*.", 2) == 0;
+	struct mock_authorization *z;
+
+	for (size_t i = 0; ca->config.reuse_authorizations && i < ca->authorization_count; i++) {
+		z = ca->authorizations[i];
+		if (z->account_id == account_id && z->wildcard == wildcard &&
+		    str_equal(z->status, "valid") && z->expires > mock_now(ca) &&
+		    str_equal(z->identifier, wildcard ? name + 2 : name))
+			return z;
+	}
+	z = mem_new(sizeof(*z));
+	ca->authorizations = mem_grow(ca->authorizations, ca->authorization_count + 1, sizeof(z));
+	ca->authorizations[ca->authorization_count++] = z;
+	z->id = (int64_t)ca->authorization_count;
+	z->account_id = account_id;
+	z->identifier = mem_str(wildcard ? name + 2 : name);
+	z->wildcard = wildcard;
+	z->status = "pending";
+	z->expires = mock_now(ca) + ORDER_LIFE;
+	challenges_make(ca, z);
+	return z;
+}
+
+static struct json *challenge_json(struct mock_ca *ca, const struct mock_authorization *z,
+				   size_t index)
+{
+	const struct mock_challenge *c = &z->challenges[index];
+	AUTO_FREE char *url = mock_url(ca, "challenge/%lld/%zu", (long long)z->id, index);
+	struct json *v = json_new_map();
+
+	json_put_text(v, "type", c->type);
+	json_put_text(v, "url", url);
+	json_put_text(v, "status", c->status);
+	if (c->token != NULL)
+		json_put_text(v, "token", c->token);
+	if (c->problem != NULL)
+		json_put(v, "error", problem_json(c->problem));
+	return v;
+}
+
+static void add_retry_after(const struct mock_ca *ca, struct mock_response *a)
+{
+	if (ca->config.retry_after > 0)
+		strlist_addf(&a->headers, "retry-after: %lld", (long long)ca->config.retry_after);
+}
+
+static void authorization_act(struct mock_ca *ca, const struct mock_authorization *z,
+			      struct mock_response *a)
+{
+	struct json *v = json_new_map();
+	struct json *list = json_new_list();
+
+	json_put(v, "identifier", identifier_json(z->identifier));
+	json_put_text(v, "status", z->status);
+	put_time(v, "expires", z->expires);
+	if (z->wildcard)
+		json_put_flag(v, "wildcard", true);
+	for (size_t i = 0; i < z->challenge_count; i++)
+		json_add(list, challenge_json(ca, z, i));
+	json_put(v, "challenges", list);
+	if (str_equal(z->status, "pending"))
+		add_retry_after(ca, a);
+	mock_json(a, 200, v);
+}
+
+/* RFC 8555 7.5.1. A challenge that has been answered, or whose authorization is over, is refused.
+ */
+static void challenge_act(struct mock_ca *ca, struct mock_authorization *z, size_t index,
+			  const struct mock_signed *s, struct mock_response *a)
+{
+	struct mock_challenge *c = &z->challenges[index];
+
+	if (!s->empty) {
+		if (!json_is_map(s->payload)) {
+			mock_problem(a, 400, "malformed", "a challenge wants an object");
+			return;
+		}
+		if (!str_equal(z->status, "pending")) {
+			mock_problem(a, 400, "malformed", "this authorization is over");
+			return;
+		}
+		if (!str_equal(c->type, "http-01")) {
+			mock_problem(a, 400, "malformed", "the mock validates http-01 only");
+			return;
+		}
+		if (str_equal(c->status, "pending")) {
+			c->status = "processing";
+			c->due_ms = mock_mono(ca) +
+				    (ca->config.validate_ms > 0 ? ca->config.validate_ms : 1);
+		}
+	}
+	add_retry_after(ca, a);
+	mock_json(a, 200, challenge_json(ca, z, index));
+}
+
+void mock_authorization_free(struct mock_authorization *z)
+{
+	for (size_t i = 0; i < z->challenge_count; i++)
+		free(z->challenges[i].token);
+	free(z->identifier);
+	free(z);
+}
+
+/* --- orders --- */
+
+struct mock_order *mock_order_find(const struct mock_ca *ca, int64_t id)
+{
+	if (id < 1 || (size_t)id > ca->order_count || (size_t)id <= ca->forgotten_orders)
+		return NULL;
+	return ca->orders[id - 1];
+}
+
+void mock_order_judge(struct mock_ca *ca, struct mock_order *o)
+{
+	bool all = true;
+
+	if (!str_equal(o->status, "pending"))
+		return;
+	if (o->expires <= mock_now(ca))
+		o->status = "invalid";
+	for (size_t i = 0; i < o->authorization_count; i++) {
+		const char *status = mock_authorization_find(ca, o->authorizations[i])->status;
+
+		if (str_equal(status, "invalid"))
+			o->status = "invalid";
+		all = all && str_equal(status, "valid");
+	}
+	if (all && str_equal(o->status, "pending"))
+		o->status = "ready";
+}
+
+void mock_order_issue(struct mock_ca *ca, struct mock_order *o)
+{
+	o->due_ms = 0;
+	o->pem = mock_issue(ca, o);
+	o->status = "valid";
+	ca->counts.certificates++;
+}
+
+static void order_answer(struct mock_ca *ca, const struct mock_order *o, int status,
+			 struct mock_response *a)
+{
+	struct json *v = json_new_map();
+	struct json *names = json_new_list();
+	struct json *urls = json_new_list();
+
+	for (size_t i = 0; i < o->names.count; i++)
+		json_add(names, identifier_json(o->names.items[i]));
+	if (ca->config.twist == MOCK_OTHER_ORDER)
+		json_add(names, identifier_json("other.example"));
+	for (size_t i = 0; i < o->authorization_count; i++) {
+		AUTO_FREE char *url =
+			mock_url(ca, "authorization/%lld", (long long)o->authorizations[i]);
+
+		json_add_text(urls, url);
+	}
+	json_put_text(v, "status", o->status);
+	put_time(v, "expires", o->expires);
+	json_put(v, "identifiers", names);
+	json_put(v, "authorizations", urls);
+	put_url(ca, v, "finalize", "finalize", o->id);
+	if (o->pem != NULL)
+		put_url(ca, v, "certificate", "certificate", o->id);
+	if (str_equal(o->status, "pending") || str_equal(o->status, "processing"))
+		add_retry_after(ca, a);
+	mock_json(a, status, v);
+}
+
+static bool names_read(const struct mock_signed *s, struct strlist *names)
+{
+	const struct json *list = json_get(s->payload, "identifiers");
+
+	for (size_t i = 0; i < json_count(list); i++) {
+		const char *value = json_get_text(json_at(list, i), "value");
+
+		if (value == NULL || json_get_text(json_at(list, i), "type") == NULL)
+			return false;
+		if (!strlist_has(names, value))
+			strlist_add(names, value);
+	}
+	strlist_sort(names);
+	return names->count > 0;
+}
+
+static struct mock_order *order_reused(const struct mock_ca *ca, int64_t account_id,
+				       const struct strlist *names)
+{
+	for (size_t i = ca->forgotten_orders; ca->config.reuse_orders && i < ca->order_count; i++) {
+		struct mock_order *o = ca->orders[i];
+
+		if (o->account_id == account_id && strlist_equal(&o->names, names) &&
+		    (str_equal(o->status, "pending") || str_equal(o->status, "ready")))
+			return o;
+	}
+	return NULL;
+}
+
+static struct mock_order *order_new(struct mock_ca *ca, int64_t account_id,
+				    const struct strlist *names)
+{
+	struct mock_order *o = mem_new(sizeof(*o));
+
+	ca->orders = mem_grow(ca->orders, ca->order_count + 1, sizeof(*ca->orders));
+	ca->orders[ca->order_count++] = o;
+	o->id = (int64_t)ca->order_count;
+	o->account_id = account_id;
+	strlist_copy(&o->names, names);
+	o->status = "pending";
+	o->expires = mock_now(ca) + ORDER_LIFE;
+	o->authorizations = mem_new(names->count * sizeof(*o->authorizations));
+	/* not in the order of the names (R41) */
+	for (size_t i = names->count; i-- > 0;)
+		o->authorizations[o->authorization_count++] =
+			authorization_for(ca, account_id, names->items[i])->id;
+	mock_order_judge(ca, o);
+	return o;
+}
+
+static void new_order_act(struct mock_ca *ca, const struct mock_signed *s, struct mock_response *a)
+{
+	struct strlist names AUTO_STRLIST = {0};
+	struct mock_order *o;
+
+	if (!names_read(s, &names)) {
+		mock_problem(a, 400, "malformed", "no identifiers");
+		return;
+	}
+	o = order_reused(ca, s->account->id, &names);
+	if (o == NULL)
+		o = order_new(ca, s->account->id, &names);
+	add_location(ca, a, "order", o->id);
+	order_answer(ca, o, 201, a);
+}
+
+/* RFC 8555 7.4; for what is not ready Boulder says 403 orderNotReady, whatever it is. */
+static void finalize_act(struct mock_ca *ca, struct mock_order *o, const struct mock_signed *s,
+			 struct mock_response *a)
+{
+	const char *why = NULL;
+
+	if (!str_equal(o->status, "ready")) {
+		mock_problem(a, 403, "orderNotReady", "the order is not ready");
+		return;
+	}
+	o->csr = mock_csr(ca, o, json_get_text(s->payload, "csr"), &why);
+	if (o->csr == NULL) {
+		mock_problem(a, 400, "badCSR", why);
+		return;
+	}
+	o->status = "processing";
+	o->due_ms = mock_mono(ca) + ca->config.process_ms;
+	if (!ca->config.processing)
+		mock_order_issue(ca, o);
+	order_answer(ca, o, 200, a);
+}
+
+static void certificate_act(const struct mock_order *o, struct mock_response *a)
+{
+	if (o->pem == NULL) {
+		mock_problem(a, 404, "malformed", "not issued yet");
+		return;
+	}
+	a->status = 200;
+	strlist_add(&a->headers, "content-type: application/pem-certificate-chain");
+	MOCK_MUST(buf_add_text(&a->body, o->pem) == 0);
+}
+
+void mock_order_free(struct mock_order *o)
+{
+	strlist_clear(&o->names);
+	free(o->authorizations);
+	X509_REQ_free(o->csr);
+	free(o->pem);
+	free(o);
+}
+
+/* --- where it all comes together --- */
+
+static bool order_of(struct mock_ca *ca, const struct mock_place *place,
+		     const struct mock_signed *s, struct mock_order **ret_order)
+{
+	struct mock_order *o = mock_order_find(ca, place->id);
+
+	*ret_order = o;
+	return o != NULL && o->account_id == s->account->id;
+}
+
+static bool order_act(struct mock_ca *ca, const struct mock_place *place, struct mock_signed *s,
+		      struct mock_response *a)
+{
+	struct mock_order *o;
+
+	if (!order_of(ca, place, s, &o))
+		return false;
+	if (place->kind == MOCK_FINALIZE)
+		finalize_act(ca, o, s, a);
+	else if (!s->empty)
+		mock_problem(a, 400, "malformed", "POST-as-GET has an empty payload");
+	else if (place->kind == MOCK_CERTIFICATE)
+		certificate_act(o, a);
+	else
+		order_answer(ca, o, 200, a);
+	return true;
+}
+
+static bool authorization_or_challenge_act(struct mock_ca *ca, const struct mock_place *place,
+					   struct mock_signed *s, struct mock_response *a)
+{
+	struct mock_authorization *z = mock_authorization_find(ca, place->id);
+
+	if (z == NULL || z->account_id != s->account->id || place->index >= z->challenge_count)
+		return false;
+	if (place->kind == MOCK_CHALLENGE)
+		challenge_act(ca, z, place->index, s, a);
+	else if (!s->empty)
+		mock_problem(a, 400, "malformed", "POST-as-GET has an empty payload");
+	else
+		authorization_act(ca, z, a);
+	return true;
+}
+
+void mock_act(struct mock_ca *ca, const struct mock_place *place, struct mock_signed *s,
+	      struct mock_response *a)
+{
+	bool found = true;
+
+	switch (place->kind) {
+	case MOCK_NEW_ACCOUNT:
+		new_account_act(ca, s, a);
+		break;
+	case MOCK_NEW_ORDER:
+		new_order_act(ca, s, a);
+		break;
+	case MOCK_ACCOUNT:
+		account_answer(ca, s->account, 200, a);
+		break;
+	case MOCK_ORDER:
+	case MOCK_FINALIZE:
+	case MOCK_CERTIFICATE:
+		found = order_act(ca, place, s, a);
+		break;
+	case MOCK_AUTHORIZATION:
+	case MOCK_CHALLENGE:
+		found = authorization_or_challenge_act(ca, place, s, a);
+		break;
+	default:
+		found = false;
+	}
+	if (!found)
+		mock_problem(a, 404, "malformed", "there is nothing here");
+}

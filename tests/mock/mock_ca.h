@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mock_ca — an ACME server (RFC 8555) for tests: a pure state machine that answers one request
+ * at a time and keeps no time of its own, so that it fits in a test as well as behind a socket.
+ *
+ * It is strict where a CA may be (signatures are verified, nonces are used once, the CSR is parsed,
+ * certificates are really signed) and as unkind as its script says: every answer can be late,
+ * lost before or after the act, cut, repeated or replaced. It records every request.
+ */
+#ifndef TESTS_MOCK_MOCK_CA_H
+#define TESTS_MOCK_MOCK_CA_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/strlist.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a URL of ours names. */
+enum mock_kind {
+	MOCK_ANY = 0, /* in faults only */
+	MOCK_DIRECTORY,
+	MOCK_NEW_NONCE,
+	MOCK_NEW_ACCOUNT,
+	MOCK_ACCOUNT,
+	MOCK_NEW_ORDER,
+	MOCK_ORDER,
+	MOCK_AUTHORIZATION,
+	MOCK_CHALLENGE,
+	MOCK_FINALIZE,
+	MOCK_CERTIFICATE,
+	MOCK_NOTHING, /* a URL that is none of ours */
+	MOCK_KINDS,   /* how many */
+};
+
+const char *mock_kind_name(enum mock_kind kind);
+
+/* Borrowed. */
+struct mock_request {
+	const char *method;
+	const char *url;
+	const char *content_type; /* NULL: none */
+	const char *body;
+	size_t body_len;
+};
+
+/* How an answer ends. */
+enum mock_end {
+	MOCK_WHOLE = 0,
+	MOCK_LOST,    /* nothing of it comes: the connection dies */
+	MOCK_CUT_OFF, /* the connection dies after the body given */
+};
+
+struct mock_response {
+	int status;
+	struct strlist headers; /* "name: value", name in lower case */
+	struct buf body;
+	int64_t delay_ms; /* to wait before it is sent */
+	enum mock_end end;
+	bool reused; /* MOCK_LOST: say that the connection had been used before */
+};
+
+void mock_response_init(struct mock_response *a);
+void mock_response_clear(struct mock_response *a);
+
+/* What the CA does wrong with what it issues. */
+enum mock_twist {
+	MOCK_HONEST = 0,
+	MOCK_OTHER_KEY,   /* certifies another key than the CSR's */
+	MOCK_OTHER_NAMES, /* … another name as well */
+	MOCK_SECRET,      /* appends a PRIVATE KEY block to the chain */
+	MOCK_OLD,         /* dates it ten days back */
+	MOCK_OTHER_ORDER, /* makes orders for other names than it was asked for */
+	MOCK_TWISTS,      /* how many */
+};
+
+/* May be changed at any time (mock_ca_config). All zero is a patient, honest CA that validates and
+ * issues at once and reuses nothing. */
+struct mock_ca_config {
+	const char *base;          /* of its URLs, borrowed; NULL: "https://mock.example" */
+	const struct clock *clock; /* borrowed */
+	uint64_t seed;             /* of tokens and of every order of things */
+	/* What http-01 finds (RFC 8555 8.3). Negative: no connection. */
+	int (*fetch)(void *arg, const char *identifier, const char *token, struct buf *ret_answer);
+	void *fetch_arg;
+	bool reuse_orders;         /* the same names again: the same pending or ready order */
+	bool reuse_authorizations; /* valid ones count for new orders (7.4) */
+	bool processing;           /* finalize answers "processing" */
+	int64_t validate_ms;       /* how long validation takes */
+	int64_t process_ms;        /* how long issuing takes, with processing */
+	int64_t retry_after;       /* seconds, sent with what is not ready yet; 0: none */
+	int64_t lifetime;          /* of certificates, seconds; 0: 90 days */
+	bool terms;                /* newAccount has to agree to them */
+	enum mock_twist twist;
+};
+
+enum mock_act {
+	MOCK_DELAY = 0,     /* the answer comes delay_ms later */
+	MOCK_DROP_BEFORE,   /* the request never reaches the CA */
+	MOCK_DROP_AFTER,    /* the CA acts, its answer is lost */
+	MOCK_TRUNCATE,      /* a whole answer whose body has only the first `at` bytes */
+	MOCK_CUT,           /* the connection dies after `at` bytes of the body */
+	MOCK_REPLACE,       /* answered as below instead of acting */
+	MOCK_REPLACE_AFTER, /* acts, and answers as below */
+	MOCK_REPEAT,        /* the last answer of this kind is sent again, nothing is done */
+	MOCK_ACTS,          /* how many */
+};
+
+#define MOCK_FOREVER (-1)
+
+/* Texts are borrowed. */
+struct mock_fault {
+	enum mock_kind kind; /* MOCK_ANY: every request counts */
+	int skip;            /* so many of that kind pass first */
+	int times;           /* how many it meets: 0 means 1; or MOCK_FOREVER */
+	enum mock_act act;
+	int64_t delay_ms;
+	size_t at;
+	bool reused; /* drops: on a connection that had been used before */
+	/* The answer of MOCK_REPLACE…: a problem document of this type, or a body of any type. */
+	int status;
+	const char *problem;      /* "rateLimited"; NULL: body */
+	const char *content_type; /* NULL: application/json */
+	const char *body;         /* NULL: as the CA would answer (REPLACE_AFTER), else "" */
+	const char *headers[3];
+};
+
+/* One request as the CA saw it. Owned by the mock. */
+struct mock_record {
+	int64_t at_ms; /* of the clock's mono_ms */
+	enum mock_kind kind;
+	char *method;
+	char *url;
+	char *nonce;         /* that it carried, or NULL */
+	char *account;       /* "kid" as it was sent, or NULL */
+	char *payload;       /* decoded, "" for POST-as-GET; NULL when there was no readable JWS */
+	int status;          /* of the answer, 0: none was sent */
+	bool acted;          /* the CA has done what was asked */
+	const char *problem; /* type of the problem answered, or NULL; static or of a fault */
+};
+
+struct mock_counts {
+	size_t requests;
+	size_t accounts;
+	size_t orders;
+	size_t unused_orders; /* pending or ready */
+	size_t certificates;
+	size_t validations; /* answers fetched */
+	size_t nonces_reused;
+	size_t nonces_unknown;
+	size_t forged; /* signatures that did not verify */
+};
+
+struct mock_ca;
+
+struct mock_ca *mock_ca_new(const struct mock_ca_config *config);
+void mock_ca_free(struct mock_ca *ca);
+
+struct mock_ca_config *mock_ca_config(struct mock_ca *ca);
+
+/* Answers one request into a (initialised, empty). */
+void mock_ca_answer(struct mock_ca *ca, const struct mock_request *q, struct mock_response *a);
+
+/* Does what the CA does by itself when its time has come: validation, issuing. */
+void mock_ca_tick(struct mock_ca *ca);
+
+/* Milliseconds until there is something to do by itself, -1: nothing. */
+int64_t mock_ca_next_ms(const struct mock_ca *ca);
+
+/* Adds a row to the script; the first row that fits a request is the one that counts. */
+void mock_ca_fault(struct mock_ca *ca, const struct mock_fault *fault);
+void mock_ca_heal(struct mock_ca *ca); /* forgets the script */
+
+/* Forgets all orders: they are answered by 404 from now on. */
+void mock_ca_forget_orders(struct mock_ca *ca);
+
+struct mock_counts mock_ca_counts(const struct mock_ca *ca);
+
+/* How many requests of a kind there were (MOCK_ANY: all). */
+size_t mock_ca_count(const struct mock_ca *ca, enum mock_kind kind);
+
+/* The index-th request, NULL: there is none. Borrowed. */
+const struct mock_record *mock_ca_record(const struct mock_ca *ca, size_t index);
+
+/* The status of the index-th order, from 0; NULL: there is none. */
+const char *mock_ca_order_status(const struct mock_ca *ca, size_t index);
+
+/* URL of the directory. Borrowed. */
+const char *mock_ca_directory(const struct mock_ca *ca);
+
+#endif
