@@ -111,7 +111,7 @@ void step_says(const struct step *s, const char *format, ...) __attribute__((for
 
 int64_t step_now(const struct step *s);
 
-/* For retry_backoff: differs from row to row and from store to store (protocol.md R25). */
+/* For retry_backoff: differs from row to row and from store to store. */
 uint32_t step_spread(const struct step *s);
 
 #endif

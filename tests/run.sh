@@ -158,10 +158,10 @@ say "building and testing; the logs are in $logs"
 one gcc 600 make -C build/release -j "$jobs"
 one clang 600 TESTS= make -C build/clang -j "$jobs" all check
 lint
-unit unit build/release 600 make -C build/release -j "$jobs" check
-unit asan build/release/asan 900 make -C build/release -j "$jobs" check-asan
+unit unit build/release 1200 make -C build/release -j "$jobs" check
+unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
 real
-one tarball 900 make -C build/release -j "$jobs" distcheck
+one tarball 1500 make -C build/release -j "$jobs" distcheck
 
 line="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"

@@ -123,7 +123,7 @@ struct facts world_facts(struct world *w);
 /* How many events of a kind there are. */
 size_t world_events(struct world *w, const char *kind);
 
-/* Everything that must be true when nothing is under way (design 4): one live version that was
+/* Everything that must be true when nothing is under way: one live version that was
  * issued for our key and the wanted names, whole and matching files, nothing published, nothing
  * open, one account, at most max_orders at the CA, no nonce used twice, a sound store. */
 void world_assert_good(struct world *w, size_t max_orders);

@@ -378,7 +378,7 @@ static struct mock_order *order_new(struct mock_ca *ca, int64_t account_id,
 	o->status = "pending";
 	o->expires = mock_now(ca) + ORDER_LIFE;
 	o->authorizations = mem_new(names->count * sizeof(*o->authorizations));
-	/* not in the order of the names (R41) */
+	/* not in the order of the names */
 	for (size_t i = names->count; i-- > 0;)
 		o->authorizations[o->authorization_count++] =
 			authorization_for(ca, account_id, names->items[i])->id;
