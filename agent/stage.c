@@ -12,8 +12,9 @@
  * ⇒ is durable before anything more goes out; → lives in memory. So an order has five commits: its
  * birth (agent/renewal.c), and the four ⇒ of a good run.
  *
- * 1. Only step_goes() changes a stage. ask has no effects; hear has only database effects, and
- *    they begin with the fenced UPDATE of the order's own row.
+ * 1. Only step_goes() changes a stage. ask has no effects, except that NEW parks beside an account
+ *    that is parked; hear has only database effects. What they write is kept only together with
+ *    the fenced UPDATE of the order's own row.
  * 2. Nothing goes out before what it rests on is durable: the turn commits, then submits.
  * 3. A commit that fails is a crash: works are dropped, memory forgotten, rows read again.
  * 4. The key is durable before the CSR is, the challenge rows before a solver acts and until it
