@@ -10,7 +10,6 @@
 
 #include "acme/response.h"
 #include "acme/session_state.h"
-#include "base/fault.h"
 #include "base/mem.h"
 #include "base/url.h"
 
@@ -199,9 +198,7 @@ static void call_submit(struct session_call *call, const struct buf *body)
 	/* RFC 8555 6.2: exactly so. */
 	strlist_add(&headers, "Content-Type: application/jose+json");
 	call->state = CALL_SENT;
-	FAULT("session.submit");
 	call->handle = t->ops->submit(t, &request, call_heard, call);
-	FAULT("session.submitted");
 }
 
 /* A nonce that no request carried away goes back. */

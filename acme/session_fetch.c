@@ -6,7 +6,6 @@
 #include "acme/session_state.h"
 
 #include "acme/response.h"
-#include "base/fault.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -24,9 +23,7 @@ static void fetch_submit(struct fetch *f)
 		.max_body = ACME_MAX_JSON,
 	};
 
-	FAULT("session.fetch");
 	f->handle = t->ops->submit(t, &request, fetch_heard, f);
-	FAULT("session.fetching");
 }
 
 static void fetch_start(struct session *s, enum fetch_kind kind, const char *url)

@@ -12,7 +12,6 @@
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/standalone.h"
-#include "base/fault.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -194,10 +193,7 @@ static int turn_run(struct engine *g, struct err *e)
 		store_turn_undo(g->config.store);
 		return r;
 	}
-	FAULT("turn.commit");
-	r = store_turn_commit(g->config.store, e);
-	FAULT("turn.committed");
-	return r;
+	return store_turn_commit(g->config.store, e);
 }
 
 /* After the commit: counts it, drops what is over, and starts what was asked for. */

@@ -4,7 +4,6 @@
  */
 #include "agent/keygen.h"
 
-#include "base/fault.h"
 #include "base/file.h"
 #include "hooks/child.h"
 
@@ -26,12 +25,10 @@ static void keygen_here(void *arg)
 	struct key *key = NULL;
 	struct err e = {0};
 
-	FAULT("keygen.before");
 	if (key_generate(k->kind, &key, &e) != 0) {
 		k->done(k->arg, NULL, &e);
 		return;
 	}
-	FAULT("keygen.after");
 	k->done(k->arg, key, NULL);
 }
 

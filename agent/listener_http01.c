@@ -12,6 +12,7 @@
 #include "agent/listener_http01.h"
 
 #include "agent/http01_request.h"
+#include "base/fault.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -291,7 +292,9 @@ static void on_accept(void *arg, int fd, unsigned events)
 
 	(void)events;
 	for (int i = 0; i < LISTENER_MAX_CONNECTIONS / 4; i++) {
-		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int peer = FAULT_FAILS("listener.accept")
+				   ? -1
+				   : accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (peer >= 0) {
 			connection_new(s, peer);
@@ -358,7 +361,8 @@ static int socket_open(const char *address, int port, bool optional, int *ret_fd
 
 	if (!place_parse(address, port, &place))
 		return err_set(e, ERR_CONFIG, "%s is no IPv4 or IPv6 address", address);
-	fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (!FAULT_FAILS("listener.socket"))
+		fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return optional && is_missing_family()
 			       ? 0

@@ -260,6 +260,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
+	FAULT_WAITED();
 }
 
 static int signals_catch(struct event_loop *le, struct err *e)
@@ -303,7 +304,7 @@ int loop_event_new(struct loop **ret_loop, struct err *e)
 int loop_wait(struct loop *l, int64_t ms)
 {
 	struct event_loop *le = (struct event_loop *)l;
-	struct timeval after = from_ms(ms);
+	struct timeval after = from_ms(FAULT_WAIT_MS(ms));
 	int r;
 
 	if (ms > 0 && event_add(le->wake, &after) != 0)

@@ -7,7 +7,6 @@
 
 #include "acme/jws.h"
 #include "agent/engine.h"
-#include "base/fault.h"
 #include "store/keys.h"
 
 #include <stdlib.h>
@@ -71,9 +70,7 @@ static int ca_submit(struct work *w, struct err *e)
 	if (!d->request->with_jwk && a->url == NULL)
 		return err_set(e, ERR_NET, "the account at %s is not registered yet", a->server);
 	signer.kid = d->request->with_jwk ? NULL : a->url;
-	FAULT("ca.submit");
 	w->handle = session_submit(session, d->request, &signer, ca_answered, w);
-	FAULT("ca.submitted");
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 
+#include "base/fault.h"
 #include "base/mem.h"
 
 #include <stddef.h>
@@ -22,7 +23,7 @@ static int64_t system_now(void *arg)
 
 	(void)arg;
 	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec;
+	return t.tv_sec + FAULT_AHEAD_MS() / 1000;
 }
 
 static int64_t system_mono_ms(void *arg)
@@ -31,7 +32,7 @@ static int64_t system_mono_ms(void *arg)
 
 	(void)arg;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + FAULT_AHEAD_MS();
 }
 
 const struct clock *clock_system(void)

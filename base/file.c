@@ -79,9 +79,8 @@ int file_write_all(int fd, const void *data, size_t len, struct err *e)
 {
 	const char *at = data;
 
-	FAULT("file.write");
 	while (len > 0) {
-		ssize_t done = write(fd, at, len);
+		ssize_t done = FAULT_FAILS("file.write") ? -1 : write(fd, at, len);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -96,8 +95,7 @@ int file_write_all(int fd, const void *data, size_t len, struct err *e)
 
 int file_sync(int fd, const char *what, struct err *e)
 {
-	FAULT("file.sync");
-	if (fsync(fd) != 0)
+	if (FAULT_FAILS("file.sync") || fsync(fd) != 0)
 		return err_sys(e, ERR_SYS, "cannot bring %s to the disk", what);
 	FAULT("file.synced");
 	return 0;
@@ -129,8 +127,7 @@ static int fill_temporary(int fd, const void *data, size_t len, mode_t mode, str
 
 static int rename_in(int dir_fd, const char *from, const char *to, struct err *e)
 {
-	FAULT("file.rename");
-	if (renameat(dir_fd, from, dir_fd, to) != 0)
+	if (FAULT_FAILS("file.rename") || renameat(dir_fd, from, dir_fd, to) != 0)
 		return err_sys(e, ERR_SYS, "cannot put the new content in its place");
 	FAULT("file.renamed");
 	return 0;
@@ -148,8 +145,9 @@ int file_replace_at(int dir_fd, const char *name, const struct buf *content, mod
 	r = temporary_name(temporary, e);
 	if (r != 0)
 		return r;
-	FAULT("file.create");
-	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (!FAULT_FAILS("file.create"))
+		fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot make a file to replace %s", name);
 	FAULT("file.created");
@@ -189,8 +187,7 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 {
 	if (is_directory(path))
 		return 0;
-	FAULT("file.mkdir");
-	if (mkdir(path, mode) == 0)
+	if (!FAULT_FAILS("file.mkdir") && mkdir(path, mode) == 0)
 		return settle_directory(path, mode, e);
 	if (errno == EEXIST && is_directory(path))
 		return 0; /* another process was faster */

@@ -70,6 +70,8 @@ static void call_heard(struct http_call *c, CURLcode result)
 {
 	long number = 0;
 
+	if (FAULT_FAILS("http.answer"))
+		result = CURLE_RECV_ERROR;
 	if (result == CURLE_OK) {
 		curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &number);
 		c->response->status = (int)number;
@@ -234,8 +236,12 @@ struct http_call *http_submit(struct http *h, const struct http_request *request
 	buf_init(&c->response->body, request->max_body);
 	LIST_INSERT_HEAD(&h->calls, c, link);
 
-	FAULT("http.submit");
 	if (http_call_prepare(c, request, &c->failure) != 0) {
+		call_ends(c);
+		return c;
+	}
+	if (FAULT_FAILS("http.submit")) {
+		err_sys(&c->failure, ERR_NET, "%s cannot be reached", request->url);
 		call_ends(c);
 		return c;
 	}

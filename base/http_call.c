@@ -5,6 +5,8 @@
  */
 #include "base/http_internal.h"
 
+#include "base/fault.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
@@ -63,6 +65,8 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 {
 	(void)purpose;
 	if (gate(arg, address) == GATE_SHUT)
+		return CURL_SOCKET_BAD;
+	if (FAULT_FAILS("http.socket"))
 		return CURL_SOCKET_BAD;
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

@@ -197,8 +197,9 @@ int key_generate(enum key_kind kind, struct key **ret_key, struct err *e)
 	if (kind <= KEY_NONE || kind >= KEY_KINDS)
 		return err_set(e, ERR_BUG, "there is no key kind %d", (int)kind);
 	ERR_clear_error();
-	FAULT("key.generate");
-	if (kind == KEY_RSA2048)
+	if (FAULT_FAILS("key.generate"))
+		pkey = NULL;
+	else if (kind == KEY_RSA2048)
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
 	else
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kinds[kind].curve);

@@ -98,9 +98,11 @@ static int temporary_name(const char *token, char name[NAME_MAX], struct err *e)
 
 static int write_temporary(int dir_fd, const char *name, const char *content, struct err *e)
 {
-	int fd AUTO_FD =
-		openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int fd AUTO_FD = -1;
 
+	if (!FAULT_FAILS("answer.create"))
+		fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0644);
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot make a file for the answer");
 	FAULT("answer.created");
@@ -112,6 +114,8 @@ static int write_temporary(int dir_fd, const char *name, const char *content, st
 /* Gives the file its name. A name that was free must still be: EEXIST otherwise. */
 static int give_name(int dir_fd, const char *temporary, const char *token, enum found found)
 {
+	if (FAULT_FAILS("answer.name"))
+		return -1;
 	if (found == FOUND_OTHER)
 		return renameat(dir_fd, temporary, dir_fd, token); /* replaces a link, too */
 	if (renameat2(dir_fd, temporary, dir_fd, token, RENAME_NOREPLACE) == 0)
@@ -139,7 +143,6 @@ static int publish(int dir_fd, const char *token, const char *content, bool *ret
 	r = temporary_name(token, temporary, e);
 	if (r != 0)
 		return r;
-	FAULT("answer.write");
 	r = write_temporary(dir_fd, temporary, content, e);
 	if (r == 0 && give_name(dir_fd, temporary, token, found) != 0) {
 		*ret_again = errno == EEXIST;
@@ -197,8 +200,7 @@ int answer_remove(int dir_fd, const char *token, struct err *e)
 
 	if (r != 0)
 		return r;
-	FAULT("answer.remove");
-	if (unlinkat(dir_fd, token, 0) != 0 && errno != ENOENT)
+	if (FAULT_FAILS("answer.remove") || (unlinkat(dir_fd, token, 0) != 0 && errno != ENOENT))
 		return err_sys(e, ERR_CONFIG, "cannot remove the answer %s", token);
 	FAULT("answer.removed");
 	sweep(dir_fd, token);

@@ -23,11 +23,10 @@ int folder_make_at(int parent_fd, const char *name, mode_t mode, struct err *e)
 	mode_t mask;
 	int r;
 
-	FAULT("folder.make");
 	/* not a chmod afterwards: a crash in between would leave it closed to the server for ever
 	 */
 	mask = umask(0);
-	r = mkdirat(parent_fd, name, mode);
+	r = FAULT_FAILS("folder.make") ? -1 : mkdirat(parent_fd, name, mode);
 	umask(mask);
 	if (r != 0 && errno != EEXIST)
 		return err_sys(e, ERR_SYS, "cannot make the directory %s", name);

@@ -201,10 +201,12 @@ static int write_file(int gen_fd, size_t index, const struct generation *g, stru
 {
 	const struct generation_file *file = &g->files[index];
 	const char *name = generation_names[index];
-	int fd AUTO_FD =
-		openat(gen_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd AUTO_FD = -1;
 	int r;
 
+	if (!FAULT_FAILS("generation.create"))
+		fd = openat(gen_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot make %s", name);
 	/* before the content: at no time may anybody read the key who must not.
@@ -240,8 +242,7 @@ static int name_generation(int gens_fd, const char *temporary, const char *name,
 {
 	int r;
 
-	FAULT("generation.name");
-	r = renameat(gens_fd, temporary, gens_fd, name);
+	r = FAULT_FAILS("generation.name") ? -1 : renameat(gens_fd, temporary, gens_fd, name);
 	if (r != 0 && (errno == EEXIST || errno == ENOTEMPTY)) {
 		r = renameat2(gens_fd, temporary, gens_fd, name, RENAME_EXCHANGE);
 		if (r == 0)
@@ -366,7 +367,7 @@ static int open_gens(int dir_fd, int *ret_fd, struct err *e)
 
 static int make_link(int dir_fd, const char *target, const char *name, struct err *e)
 {
-	if (symlinkat(target, dir_fd, name) != 0)
+	if (FAULT_FAILS("generation.link") || symlinkat(target, dir_fd, name) != 0)
 		return err_sys(e, ERR_SYS, "cannot make the link %s", name);
 	return 0;
 }
@@ -387,8 +388,7 @@ static int switch_live(int dir_fd, int64_t number, struct err *e)
 	r = make_link(dir_fd, target, temporary, e);
 	if (r != 0)
 		return r;
-	FAULT("generation.switch");
-	if (renameat(dir_fd, temporary, dir_fd, LIVE) != 0) {
+	if (FAULT_FAILS("generation.switch") || renameat(dir_fd, temporary, dir_fd, LIVE) != 0) {
 		r = err_sys(e, ERR_SYS, "cannot switch " LIVE " to %s", target);
 		unlinkat(dir_fd, temporary, 0);
 		return r;

@@ -143,7 +143,7 @@ __attribute__((noreturn)) static void become(const struct plan *p)
 /* Both ends close on exec and lie above stderr, also if we were started without one. */
 static int make_pipe(int ends[2], struct err *e)
 {
-	if (pipe2(ends, O_CLOEXEC) != 0)
+	if (FAULT_FAILS("child.pipe") || pipe2(ends, O_CLOEXEC) != 0)
 		return err_sys(e, ERR_SYS, "cannot make a pipe");
 	for (int i = 0; i < 2; i++) {
 		int old = ends[i];
@@ -228,8 +228,7 @@ int launch(const struct child_request *request, struct launched *ret_launched, s
 	r = make_plan(request, &p, e);
 	if (r != 0)
 		return r;
-	FAULT("child.start");
-	pid = fork_quietly(&p);
+	pid = FAULT_FAILS("child.start") ? -1 : fork_quietly(&p);
 	if (pid < 0)
 		return err_sys(e, ERR_SYS, "cannot start %s", request->argv->items[0]);
 	FAULT("child.started");

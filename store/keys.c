@@ -9,8 +9,6 @@
 
 #include "store/internal.h"
 
-#include "base/fault.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,16 +17,6 @@
 static int keys_begin(struct store *s, struct err *e)
 {
 	return db_begin(&s->keys, "BEGIN IMMEDIATE", DB_READ_MS, e);
-}
-
-static int keys_commit(struct store *s, struct err *e)
-{
-	int r;
-
-	FAULT("keys.commit");
-	r = db_commit(&s->keys, e);
-	FAULT("keys.committed");
-	return r;
 }
 
 static int keys_add(struct store *s, const struct key *k, const uint8_t hash[KEY_HASH_SIZE],
@@ -104,7 +92,7 @@ int keys_put(struct store *s, const struct key *k, int64_t *ret_id, struct err *
 		db_rollback(&s->keys);
 		return r;
 	}
-	r = keys_commit(s, e);
+	r = db_commit(&s->keys, e);
 	if (r != 0)
 		return r;
 	*ret_id = id;
@@ -237,5 +225,5 @@ int keys_prune(struct store *s, struct err *e)
 		db_rollback(&s->keys);
 		return r;
 	}
-	return keys_commit(s, e);
+	return db_commit(&s->keys, e);
 }

@@ -146,10 +146,7 @@ static int migrate_once(struct db *d, const struct db_kind *kind, int64_t versio
 		db_rollback(d);
 		return r;
 	}
-	FAULT("migrate.commit");
-	r = db_commit(d, e);
-	FAULT("migrate.committed");
-	return r;
+	return db_commit(d, e);
 }
 
 static int migrate(struct db *d, const struct db_kind *kind, int64_t version, struct err *e)
@@ -234,7 +231,6 @@ static int open_one(struct store *s, struct db *d, const struct db_kind *kind, s
 	r = place_check_file(s->dir_fd, s->dir, kind->file, e);
 	if (r != 0)
 		return r;
-	FAULT("migrate.open");
 	r = db_open(d, path, e);
 	FAULT("migrate.opened");
 	if (r == 0)

@@ -55,8 +55,9 @@ static int owner_try(struct store *s, const char *id, int *ret_fd, struct err *e
 	struct stat st;
 
 	owner_path(path, id);
-	FAULT("owner.make");
-	fd = openat(s->dir_fd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (!FAULT_FAILS("owner.make"))
+		fd = openat(s->dir_fd, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			    0600);
 	if (fd < 0 || fchmod(fd, 0600) != 0) /* open heeds the umask */
 		return err_sys(e, ERR_SYS, "cannot make %s/%s", s->dir, path);
 	FAULT("owner.lock");

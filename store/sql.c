@@ -5,6 +5,8 @@
  */
 #include "store/sql.h"
 
+#include "base/fault.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -132,8 +134,13 @@ int db_begin(struct db *d, const char *text, int wait_ms, struct err *e)
 
 int db_commit(struct db *d, struct err *e)
 {
-	int r = db_exec(d, "COMMIT", e);
+	int r;
 
+	if (FAULT_FAILS("db.commit"))
+		r = err_sys(e, ERR_STORE, "%s cannot be written", d->path);
+	else
+		r = db_exec(d, "COMMIT", e);
+	FAULT("db.committed");
 	if (r != 0)
 		db_rollback(d);
 	d->writing = false;

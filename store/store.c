@@ -33,8 +33,7 @@ static int open_directory(struct store *s, struct err *e)
 /* *ret_made becomes true when it was not there. */
 static int make_folder(struct store *s, const char *name, bool *ret_made, struct err *e)
 {
-	FAULT("store.mkdir");
-	if (mkdirat(s->dir_fd, name, 0700) != 0) {
+	if (FAULT_FAILS("store.mkdir") || mkdirat(s->dir_fd, name, 0700) != 0) {
 		if (errno == EEXIST)
 			return 0;
 		return err_sys(e, ERR_SYS, "cannot make %s/%s", s->dir, name);
@@ -56,8 +55,8 @@ static int make_files(struct store *s, struct err *e)
 		r = make_folder(s, "answers", &made, e);
 	if (r != 0)
 		return r;
-	FAULT("store.turn");
-	s->turn_fd = openat(s->dir_fd, "turn", flags, 0600);
+	if (!FAULT_FAILS("store.turn"))
+		s->turn_fd = openat(s->dir_fd, "turn", flags, 0600);
 	if (s->turn_fd < 0 || fchmod(s->turn_fd, 0600) != 0) /* open heeds the umask */
 		return err_sys(e, ERR_SYS, "cannot open %s/turn", s->dir);
 	return made ? file_sync(s->dir_fd, s->dir, e) : 0;

@@ -7,8 +7,6 @@
  */
 #include "store/internal.h"
 
-#include "base/fault.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -76,9 +74,7 @@ int store_turn_commit(struct store *s, struct err *e)
 		store_turn_undo(s);
 		return 0;
 	}
-	FAULT("turn.commit");
 	r = db_commit(&s->db, e);
-	FAULT("turn.committed");
 	if (r == 0)
 		s->commits++;
 	turn_over(s);
