@@ -359,7 +359,7 @@ int64_t retry_poll_ms(int polls, int hinted)
 	static const int64_t first[] = {200, 200, 500, 1000, 2000, 4000, 8000, 16000};
 
 	if (polls <= 0)
-		return hinted ? 50 : first[0];
+		return hinted ? 20 : first[0];
 	if (polls >= (int)COUNT_OF(first))
 		return 30000;
 	return first[polls];

@@ -47,7 +47,7 @@ int retry_error(const struct acme_problem *p, int64_t retry_after, int64_t now, 
  * % chosen by spread (any number, the same one gives the same wait). Saturates for every n. */
 int64_t retry_backoff(int64_t failures, uint32_t spread);
 
-/* Milliseconds before the n-th poll (n from 0) when the CA sent no Retry-After: first 50 (hinted:
+/* Milliseconds before the n-th poll (n from 0) when the CA sent no Retry-After: first 20 (hinted:
  * we know that the CA has just acted) or 200, then 200, 500, 1000, 2000 … 30000. */
 int64_t retry_poll_ms(int polls, int hinted);
 

@@ -13,9 +13,8 @@
 #include "agent/engine.h"
 #include "agent/wire.h"
 
-#define FINALIZE_LIMIT   3   /* finalize requests of one step */
-#define PROCESS_LIMIT    600 /* seconds, then the order is parked */
-#define PROCESS_FIRST_MS 50  /* after finalize, when the CA asks for no longer wait */
+#define FINALIZE_LIMIT 3   /* finalize requests of one step */
+#define PROCESS_LIMIT  600 /* seconds, then the order is parked */
 
 /* No certificate is asked for that could not be stored and installed afterwards. */
 static int finalize_room(const struct step *s, struct err *e)
@@ -73,7 +72,7 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	step_says(s, "waiting for the CA to issue, until %s at most",
 		  clock_format(m->since + PROCESS_LIMIT, until));
 	m->polls = 1;
-	order_waits(s, w->response->retry_after, PROCESS_FIRST_MS);
+	order_waits(s, w->response->retry_after, retry_poll_ms(0, 1));
 	return r;
 }
 

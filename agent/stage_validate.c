@@ -3,8 +3,8 @@
  * ANSWER and VALIDATE — tells the CA that it may look (RFC 8555 7.5.1) and waits for its verdict
  * by reading the order, which speaks for all its authorizations at once.
  *
- * Our own listener knows when the CA has fetched an answer, so the first look comes 50 ms after its
- * last fetch, not after a fixed wait.
+ * Our own listener knows when the CA has fetched an answer, so the first look comes as soon as
+ * its last fetch is over, not after a fixed wait.
  */
 #include "agent/stage.h"
 
@@ -15,9 +15,8 @@
 
 #include <stdlib.h>
 
-#define VALIDATE_LIMIT  300  /* seconds, then the order is parked */
-#define FETCH_SETTLE_MS 50   /* after a fetch that may be the last one */
-#define FETCH_WAIT_MS   2000 /* for the first fetch, when our listener would see it */
+#define VALIDATE_LIMIT 300  /* seconds, then the order is parked */
+#define FETCH_WAIT_MS  2000 /* for the first fetch, when our listener would see it */
 
 static int answer_ask(struct step *s, struct err *e)
 {
@@ -75,7 +74,7 @@ static int64_t validate_first_ms(const struct step *s)
 	const struct order_memory *m = order_memory(s);
 
 	if (all_fetched(m))
-		return FETCH_SETTLE_MS;
+		return retry_poll_ms(0, 1);
 	if (standalone_listens(engine_standalone(s->engine)))
 		return FETCH_WAIT_MS;
 	return retry_poll_ms(0, 0);
@@ -91,7 +90,7 @@ void order_fetched(struct step *s, const char *token)
 			m->fetched[i] = ours = true;
 	if (ours && s->stage == &stage_validate && m->polls == 1 && s->works == NULL &&
 	    all_fetched(m))
-		step_waits(s, FETCH_SETTLE_MS);
+		step_waits(s, retry_poll_ms(0, 1));
 }
 
 static int validate_ask(struct step *s, struct err *e)
