@@ -2,7 +2,7 @@
  *
  * fields — members of the CA's JSON objects, read under the rules that all of them share: URLs
  * are https, times are RFC 3339, status texts are known, identifiers are canonical. Private to
- * types.c, authorization.c and problem.c.
+ * acme/.
  */
 #ifndef ACME_FIELDS_H
 #define ACME_FIELDS_H

@@ -104,6 +104,14 @@ struct acme_request *request_certificate(const char *certificate_url)
 	return r;
 }
 
+struct acme_request *request_renewal_info(const char *certificate_id)
+{
+	struct acme_request *r = request_new(ACME_TO_RENEWAL_INFO, certificate_id);
+
+	r->unsigned_get = true;
+	return r;
+}
+
 void acme_request_free(struct acme_request *r)
 {
 	if (r == NULL)

@@ -17,16 +17,18 @@ enum acme_target {
 	ACME_TO_URL = 0,
 	ACME_TO_NEW_ACCOUNT,
 	ACME_TO_NEW_ORDER,
+	ACME_TO_RENEWAL_INFO,
 	ACME_TARGETS, /* how many */
 };
 
 /* Owns its strings. */
 struct acme_request {
 	enum acme_target target;
-	char *url;        /* ACME_TO_URL only */
-	char *payload;    /* JSON; NULL: POST-as-GET */
-	bool with_jwk;    /* newAccount: signed with "jwk" instead of "kid" */
-	bool wants_chain; /* the answer is a PEM chain, not JSON */
+	char *url;         /* ACME_TO_URL; the certificate's id for ACME_TO_RENEWAL_INFO */
+	char *payload;     /* JSON; NULL: POST-as-GET */
+	bool with_jwk;     /* newAccount: signed with "jwk" instead of "kid" */
+	bool wants_chain;  /* the answer is a PEM chain, not JSON */
+	bool unsigned_get; /* a GET that nobody signs (RFC 9773 4.1) */
 };
 
 /* RFC 8555 7.3, 7.3.1. contact: "mailto:…" URLs. */
@@ -48,6 +50,10 @@ struct acme_request *request_finalize(const char *finalize_url, const void *csr,
 
 /* RFC 8555 7.4.2. */
 struct acme_request *request_certificate(const char *certificate_url);
+
+/* RFC 9773 4.1. The answer is of the error type "noRenewalInfo" (ERR_PROTOCOL) when the CA's
+ * directory offers none. */
+struct acme_request *request_renewal_info(const char *certificate_id);
 
 void acme_request_free(struct acme_request *r);
 void auto_acme_request(struct acme_request **r);

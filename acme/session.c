@@ -168,18 +168,34 @@ static void call_heard(void *arg, struct http_response *response, const struct e
 	}
 }
 
-static const char *call_target(const struct session_call *call)
+/* RFC 9773 4.1: exactly one slash between them. */
+static char *renewal_info_url(const char *base, const char *certificate_id)
 {
+	size_t len = strlen(base);
+
+	return mem_printf("%s%s%s", base, len > 0 && base[len - 1] == '/' ? "" : "/",
+			  certificate_id);
+}
+
+/* The caller frees it; NULL: the directory has no such entry. */
+static char *call_target(const struct session_call *call)
+{
+	const struct acme_directory *d = call->session->directory;
+
 	switch (call->request.target) {
 	case ACME_TO_NEW_ACCOUNT:
-		return call->session->directory->new_account;
+		return mem_str(d->new_account);
 	case ACME_TO_NEW_ORDER:
-		return call->session->directory->new_order;
+		return mem_str(d->new_order);
+	case ACME_TO_RENEWAL_INFO:
+		return d->renewal_info == NULL
+			       ? NULL
+			       : renewal_info_url(d->renewal_info, call->request.url);
 	case ACME_TO_URL:
 	case ACME_TARGETS:
 		break;
 	}
-	return call->request.url;
+	return mem_str(call->request.url);
 }
 
 static void call_submit(struct session_call *call, const struct buf *body)
@@ -201,6 +217,33 @@ static void call_submit(struct session_call *call, const struct buf *body)
 	call->handle = t->ops->submit(t, &request, call_heard, call);
 }
 
+/* RFC 9773 4.1: renewal information is nobody's secret. */
+static void call_send_unsigned(struct session_call *call)
+{
+	struct transport *t = call->session->transport;
+	const struct strlist no_headers = {0};
+	struct http_request request = {
+		.method = "GET",
+		.headers = &no_headers,
+		.max_body = SESSION_MAX_RENEWAL_INFO,
+	};
+	struct err e = {0};
+
+	free(call->url);
+	call->url = call_target(call);
+	if (call->url == NULL) {
+		err_set(&e, ERR_PROTOCOL, "the CA's directory offers no renewal information");
+		memcpy(e.type, "noRenewalInfo", sizeof("noRenewalInfo"));
+	}
+	if (call->url == NULL || url_check_https(call->url, &e) != 0) {
+		call_end_later(call, &e);
+		return;
+	}
+	request.url = call->url;
+	call->state = CALL_SENT;
+	call->handle = t->ops->submit(t, &request, call_heard, call);
+}
+
 /* A nonce that no request carried away goes back. */
 static void call_send(struct session_call *call, const char *nonce)
 {
@@ -211,7 +254,8 @@ static void call_send(struct session_call *call, const char *nonce)
 	int r;
 
 	buf_init(&body, MAX_JWS);
-	mem_set_str(&call->url, call_target(call));
+	free(call->url);
+	call->url = call_target(call);
 	header.url = call->url;
 	r = url_check_https(call->url, &e);
 	if (r == 0)
@@ -231,6 +275,10 @@ static void send_waiting(struct session *s)
 
 		if (call->state != CALL_WAITING)
 			continue;
+		if (call->request.unsigned_get) {
+			call_send_unsigned(call);
+			continue;
+		}
 		nonce = TAKE(call->nonce);
 		if (nonce == NULL)
 			nonce = nonces_take(&s->nonces, clock_mono_ms(s->clock));
@@ -279,8 +327,8 @@ struct session_call *session_submit(struct session *s, const struct acme_request
 	struct session_call **at = &s->calls;
 
 	assert(request->target != ACME_TO_URL || request->url != NULL);
-	assert(request->with_jwk ==
-	       (signer->kid == NULL)); /* RFC 8555 6.2: never both, never neither */
+	/* RFC 8555 6.2: never both, never neither */
+	assert(request->unsigned_get || request->with_jwk == (signer->kid == NULL));
 	call->session = s;
 	call->request = *request;
 	call->request.url = mem_str(request->url);

@@ -22,10 +22,11 @@
 #include "base/clock.h"
 #include "base/key.h"
 
-#define SESSION_MAX_BAD_NONCE 10
-#define SESSION_EXTRA_NONCES  3
-#define SESSION_MAX_NONCES    16
-#define SESSION_NONCE_IDLE_MS (10 * 60 * 1000)
+#define SESSION_MAX_BAD_NONCE    10
+#define SESSION_EXTRA_NONCES     3
+#define SESSION_MAX_NONCES       16
+#define SESSION_NONCE_IDLE_MS    (10 * 60 * 1000)
+#define SESSION_MAX_RENEWAL_INFO (16 * 1024)
 
 struct session;
 struct session_call;
@@ -65,7 +66,8 @@ struct session_config {
 
 int session_new(const struct session_config *config, struct session **ret_session, struct err *e);
 
-/* Sends when it can. request and signer are copied. */
+/* Sends when it can. request and signer are copied; a request that nobody signs needs no nonce and
+ * no kid. */
 struct session_call *session_submit(struct session *s, const struct acme_request *request,
 				    const struct session_signer *signer, session_done *done,
 				    void *arg);

@@ -96,12 +96,22 @@ void session_fetch_directory(struct session *s)
 		fetch_start(s, FETCH_DIRECTORY, s->server);
 }
 
+/* Calls that need a nonce and bring one back. */
+static size_t signed_count(const struct session *s, enum call_state state)
+{
+	size_t count = 0;
+
+	for (const struct session_call *call = s->calls; call != NULL; call = call->next)
+		count += call->state == state && !call->request.unsigned_get;
+	return count;
+}
+
 /* Each request in flight brings a nonce back; a new one takes as long. So the first is asked for
  * when none is on its way, and more only for what would have to wait longer than that. */
 void session_fetch_nonces(struct session *s)
 {
-	size_t waiting = session_count(s, CALL_WAITING);
-	size_t coming = session_count(s, CALL_SENT) + fetch_count(s, FETCH_NONCE);
+	size_t waiting = signed_count(s, CALL_WAITING);
+	size_t coming = signed_count(s, CALL_SENT) + fetch_count(s, FETCH_NONCE);
 
 	if (waiting <= coming)
 		return;
@@ -156,7 +166,7 @@ static void nonce_failed(struct session *s, int status, struct err *e)
 		if (s->directory_cached)
 			return; /* the CA moved since the caller's copy: read it and try again */
 	}
-	if (s->nonces.count == 0 && session_count(s, CALL_SENT) == 0 &&
+	if (s->nonces.count == 0 && signed_count(s, CALL_SENT) == 0 &&
 	    fetch_count(s, FETCH_NONCE) == 0)
 		session_fail_waiting(s, e);
 }

@@ -72,13 +72,22 @@ static int certificate_add(struct store *s, const struct certificate *c, int64_t
 	return sql_run(&q, e);
 }
 
+/* The rows that are born with it. */
 static int renewal_add(struct store *s, int64_t certificate_id, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "INSERT INTO renewal (certificate_id) VALUES ($1)");
+	static const char *const texts[] = {
+		"INSERT INTO renewal (certificate_id) VALUES ($1)",
+		"INSERT INTO renewal_info (id) VALUES ($1)",
+	};
+	int r = 0;
 
-	sql_bind_int(&q, certificate_id);
-	return sql_run(&q, e);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(texts); i++) {
+		struct sql q AUTO_SQL = sql_start(&s->db, texts[i]);
+
+		sql_bind_int(&q, certificate_id);
+		r = sql_run(&q, e);
+	}
+	return r;
 }
 
 int certificate_insert(struct store *s, struct certificate *c, struct err *e)
@@ -120,7 +129,8 @@ int certificate_save(struct store *s, const struct certificate *c, struct err *e
 	sql_bind_int(&q, c->paused);
 	sql_bind_int(&q, c->removed_at);
 	sql_bind_int(&q, c->id);
-	return sql_row(&q, "certificate", c->id, e);
+	r = sql_row(&q, "certificate", c->id, e);
+	return r == 0 ? renewal_look(s, c->id, 0, e) : r;
 }
 
 int certificate_load(struct store *s, int64_t id, struct certificate **ret_certificate,
@@ -168,6 +178,72 @@ int certificate_list(struct store *s, struct certificate ***ret_certificates, si
 	return 0;
 }
 
+/* More than a day ahead was written by a wrong clock (HACKING.md, rule 6). */
+#define LOOK_IS_DUE "(r.look_at <= $1 OR r.look_at > $2)"
+#define LOOK_LIMIT  (STORE_DAY + STORE_DAY / 4)
+
+static int due_ids(struct store *s, struct id_list *l, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT r.certificate_id FROM renewal AS r JOIN certificate AS c "
+			"ON c.id = r.certificate_id WHERE " LOOK_IS_DUE " AND c.removed_at = 0 "
+			"ORDER BY r.certificate_id");
+	const int64_t now = clock_now(s->clock);
+	int r;
+
+	sql_bind_int(&q, now);
+	sql_bind_int(&q, now + LOOK_LIMIT);
+	for (;;) {
+		r = sql_step(&q, e);
+		if (r <= 0)
+			return r;
+		l->ids = mem_grow(l->ids, l->count + 1, sizeof(*l->ids));
+		l->ids[l->count++] = sql_int(&q);
+	}
+}
+
+int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT min(look_at) FROM renewal WHERE look_at > $1");
+	int r;
+
+	r = due_ids(s, ret_due, e);
+	if (r != 0)
+		return r;
+	sql_bind_int(&q, clock_now(s->clock));
+	r = sql_row(&q, "min(look_at)", 0, e);
+	if (r != 0)
+		return r;
+	*ret_next = sql_int(&q);
+	if (*ret_next == 0)
+		*ret_next = INT64_MAX;
+	return 0;
+}
+
+int certificate_count(struct store *s, int64_t *ret_count, struct err *e)
+{
+	return db_number(&s->db, "SELECT count(*) FROM certificate WHERE removed_at = 0", ret_count,
+			 e);
+}
+
+int renewal_look(struct store *s, int64_t certificate_id, int64_t look_at, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE renewal SET look_at = $1 WHERE certificate_id = $2");
+	const int64_t tomorrow = clock_now(s->clock) + STORE_DAY;
+
+	sql_bind_int(&q, look_at < tomorrow ? look_at : tomorrow);
+	sql_bind_int(&q, certificate_id);
+	return sql_run(&q, e);
+}
+
+void id_list_clear(struct id_list *l)
+{
+	free(l->ids);
+	*l = (struct id_list){0};
+}
+
 int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_renewal,
 		 struct err *e)
 {
@@ -191,10 +267,11 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 
 int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE renewal SET failures = $1, next_at = $2, err_code = $3, "
-			"err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
-			"succeeded_at = $8 WHERE certificate_id = $9 RETURNING certificate_id");
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE renewal SET failures = $1, next_at = $2, err_code = $3, "
+				  "err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
+				  "succeeded_at = $8, look_at = 0 WHERE certificate_id = $9 "
+				  "RETURNING certificate_id");
 
 	sql_bind_int(&q, r->failures);
 	sql_bind_int(&q, r->next_at);

@@ -30,6 +30,11 @@ struct renewal {
 	int64_t succeeded_at; /* 0: never */
 };
 
+struct id_list {
+	int64_t *ids; /* owned */
+	size_t count;
+};
+
 /* Inserts with its renewal and fills c->id. ERR_CONFIG when the name is taken. */
 int certificate_insert(struct store *s, struct certificate *c, struct err *e);
 int certificate_save(struct store *s, const struct certificate *c, struct err *e);
@@ -44,9 +49,24 @@ int certificate_find(struct store *s, const char *name, struct certificate **ret
 int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
 		     struct err *e);
 
+/* Those that the schedule is to be asked about now: something about them has changed, or the time
+ * has come that was found last. *ret_next: when the next one's comes, INT64_MAX: none. */
+int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e);
+
+/* How many there are. */
+int certificate_count(struct store *s, int64_t *ret_count, struct err *e);
+
+/* The schedule has nothing to do for it before look_at (capped at a day from now: a clock may be
+ * wrong); 0: something has changed. Saving a certificate, its renewal or its renewal information,
+ * or a new version, does the latter. */
+int renewal_look(struct store *s, int64_t certificate_id, int64_t look_at, struct err *e);
+
 int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_renewal,
 		 struct err *e);
 int renewal_save(struct store *s, const struct renewal *r, struct err *e);
+
+void id_list_clear(struct id_list *l);
+#define AUTO_ID_LIST AUTO(id_list_clear)
 
 void certificate_free(struct certificate *c);
 void certificate_list_free(struct certificate **list, size_t count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * migrate — opens the two database files: refuses what is damaged, foreign, half missing or newer
- * than this binary, and brings the rest to STORE_SCHEMA.
+ * than this binary, and brings the rest to the newest schemas.
  *
  * Each migration is one exclusive transaction that also raises user_version, under the turn's
  * lock: a crash leaves the schema before or the schema after, and two processes that start at
@@ -12,6 +12,7 @@
 #include "base/fault.h"
 
 #include "store/schema_0001.h"
+#include "store/schema_0002.h"
 #include "store/schema_keys_0001.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 struct db_kind {
 	const char *file;
 	int64_t application_id;                  /* of the file's header */
+	int64_t newest;                          /* schema that this binary knows */
 	const char *const schemas[STORE_SCHEMA]; /* [0] leads from nothing to 1 */
 	const char *journal;                     /* NULL: the best that this SQLite can */
 	const char *pragmas;
@@ -36,7 +38,8 @@ struct db_kind {
 static const struct db_kind main_kind = {
 	.file = "everleaf.db",
 	.application_id = 0x65766c66, /* "evlf" */
-	.schemas = {schema_0001},
+	.newest = STORE_SCHEMA,
+	.schemas = {schema_0001, schema_0002},
 	.pragmas = PRAGMAS,
 };
 
@@ -45,6 +48,7 @@ static const struct db_kind main_kind = {
 static const struct db_kind keys_kind = {
 	.file = "keys.db",
 	.application_id = 0x65766c6b, /* "evlk" */
+	.newest = 1,
 	.schemas = {schema_keys_0001},
 	.journal = "truncate",
 	.pragmas = PRAGMAS " PRAGMA secure_delete = ON;",
@@ -118,11 +122,11 @@ static int read_version(struct db *d, const struct db_kind *kind, int64_t *ret_v
 	tables = sql_int(&q);
 	if (application != kind->application_id && (application | version | tables) != 0)
 		return err_set(e, ERR_CONFIG, "%s is a database of another program", d->path);
-	if (version > STORE_SCHEMA)
+	if (version > kind->newest)
 		return err_set(e, ERR_CONFIG,
 			       "%s was written by a newer everleaf (its schema is %" PRId64
-			       ", this one knows %d): install that version again",
-			       d->path, version, STORE_SCHEMA);
+			       ", this one knows %" PRId64 "): install that version again",
+			       d->path, version, kind->newest);
 	if (version < 0 || (version == 0) != (tables == 0))
 		return db_damaged(d, "it has not the tables that its version says", e);
 	*ret_version = version;
@@ -151,7 +155,7 @@ static int migrate_once(struct db *d, const struct db_kind *kind, int64_t versio
 
 static int migrate(struct db *d, const struct db_kind *kind, int64_t version, struct err *e)
 {
-	for (; version < STORE_SCHEMA; version++) {
+	for (; version < kind->newest; version++) {
 		int r = migrate_once(d, kind, version, e);
 
 		if (r != 0) {
@@ -213,7 +217,7 @@ static int migrate_all(struct store *s, struct err *e)
 	int r;
 
 	r = read_versions(s, &main_version, &keys_version, e);
-	if (r != 0 || (main_version == STORE_SCHEMA && keys_version == STORE_SCHEMA))
+	if (r != 0 || (main_version == main_kind.newest && keys_version == keys_kind.newest))
 		return r;
 	r = turn_lock(s, e);
 	if (r != 0)

@@ -25,10 +25,9 @@ static const struct {
 			"UPDATE " table " SET owner = '', attempts = attempts - 1 "                \
 			"WHERE id = $1 AND owner = $2 AND attempts > 0"                            \
 	}
-	[CLAIM_ACCOUNT] = CLAIMABLE("account"),
-	[CLAIM_ORDER] = CLAIMABLE("acme_order"),
-	[CLAIM_DEPLOYMENT] = CLAIMABLE("deployment"),
-	[CLAIM_TARGET] = CLAIMABLE("target"),
+	[CLAIM_ACCOUNT] = CLAIMABLE("account"),           [CLAIM_ORDER] = CLAIMABLE("acme_order"),
+	[CLAIM_DEPLOYMENT] = CLAIMABLE("deployment"),     [CLAIM_TARGET] = CLAIMABLE("target"),
+	[CLAIM_RENEWAL_INFO] = CLAIMABLE("renewal_info"),
 };
 
 /* 1: the row could be ours, as of *ret_fence; 0: it is gone or a living process has it. */

@@ -23,6 +23,7 @@ enum claimable {
 	CLAIM_ORDER,
 	CLAIM_DEPLOYMENT,
 	CLAIM_TARGET,
+	CLAIM_RENEWAL_INFO,
 	CLAIMABLES, /* how many */
 };
 

@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA  1     /* newest schema this binary knows */
+#define STORE_SCHEMA  2     /* newest schema this binary knows */
 #define STORE_ID_SIZE 33    /* an owner's id: 32 hex digits and a NUL */
 #define STORE_TURN_MS 60000 /* longest wait for a turn */
 

@@ -5,13 +5,14 @@
  */
 #include "store/version.h"
 
+#include "store/certificate.h"
 #include "store/internal.h"
 
 #include <stdlib.h>
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, order_id, key_id, key_kind, serial, issuer, fingerprint, ari_id, "    \
-	"names, not_before, not_after, leaf, chain, created_at"
+	"names, not_before, not_after, leaf, chain, created_at, account_id"
 
 static struct version *version_read(struct sql *q)
 {
@@ -32,6 +33,7 @@ static struct version *version_read(struct sql *q)
 	v->leaf = sql_text(q);
 	v->chain = sql_text(q);
 	v->created_at = sql_int(q);
+	v->account_id = sql_int(q);
 	return v;
 }
 
@@ -40,7 +42,7 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO version (" COLUMNS
 						  ") VALUES ($1, $2, $3, $4, $5, $6, $7, "
-						  "$8, $9, $10, $11, $12, $13, $14, $15)");
+						  "$8, $9, $10, $11, $12, $13, $14, $15, $16)");
 
 	sql_bind_int(&q, id);
 	sql_bind_int(&q, v->certificate_id);
@@ -57,6 +59,7 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 	sql_bind_text(&q, v->leaf);
 	sql_bind_text(&q, v->chain != NULL ? v->chain : "");
 	sql_bind_int(&q, created_at);
+	sql_bind_int(&q, v->account_id);
 	return sql_run(&q, e);
 }
 
@@ -64,10 +67,12 @@ static int version_make_live(struct store *s, const struct version *v, int64_t i
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "UPDATE certificate SET live_version_id = $1 WHERE id = $2 RETURNING id");
+	int r;
 
 	sql_bind_int(&q, id);
 	sql_bind_int(&q, v->certificate_id);
-	return sql_row(&q, "certificate", v->certificate_id, e);
+	r = sql_row(&q, "certificate", v->certificate_id, e);
+	return r == 0 ? renewal_look(s, v->certificate_id, 0, e) : r;
 }
 
 int version_insert(struct store *s, struct version *v, struct err *e)

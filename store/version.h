@@ -24,6 +24,7 @@ struct version {
 	char *leaf;  /* PEM */
 	char *chain; /* PEM of the issuers, "" when none was sent */
 	int64_t created_at;
+	int64_t account_id; /* it was issued for; 0: not known any more */
 };
 
 /* Inserts, fills v->id and makes it the certificate's live version. */

@@ -6,6 +6,8 @@
 
 #include "store/event.h"
 #include "store/internal.h"
+#include "store/renewal_info.h"
+#include "store/version.h"
 #include "tests/unit/make_store.h"
 
 #include "base/file.h"
@@ -233,7 +235,7 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 		const char *text;
 		const char *says;
 	} rows[] = {
-		{"PRAGMA user_version = 2", "newer everleaf"},
+		{"PRAGMA user_version = 1000", "newer everleaf"},
 		{"PRAGMA user_version = 1; PRAGMA application_id = 7", "another program"},
 		{"PRAGMA application_id = 0", "another program"},
 	};
@@ -250,6 +252,39 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 			assert_refused(m, files[f]);
 		}
 	}
+}
+
+/* What 0002 made is taken away again, as if it had not been there. */
+static const char before_0002[] =
+	"DROP TABLE renewal_info; DROP INDEX renewal_look; "
+	"ALTER TABLE renewal DROP COLUMN look_at; ALTER TABLE version DROP COLUMN account_id; "
+	"PRAGMA user_version = 1";
+
+static void a_store_of_the_first_schema_is_brought_to_this_one(void **state)
+{
+	struct made_store *m = *state;
+	AUTO_VERSION struct version *v = NULL;
+	AUTO_INFO_ROW struct renewal_info *info = NULL;
+	struct store *s = made_store_open(m);
+	int64_t account, certificate, version;
+	struct err e = {0};
+
+	assert_int_equal(store_turn_begin(s, &e), 0);
+	account = make_account(s, "default");
+	certificate = make_certificate(s, account, "a.test");
+	assert_true(make_order_row(s, account, certificate) > 0);
+	version = make_version(s, certificate, 1, m->now + MAKE_STORE_DAY);
+	assert_int_equal(store_turn_commit(s, &e), 0);
+	made_store_close(m);
+	made_store_sql(m, "everleaf.db", "UPDATE version SET order_id = 1");
+	made_store_sql(m, "everleaf.db", before_0002);
+	s = made_store_open(m);
+	assert_int_equal(version_load(s, version, &v, &e), 0);
+	assert_int_equal(v->account_id, account);
+	assert_int_equal(renewal_info_load(s, certificate, &info, &e), 0);
+	assert_non_null(info);
+	assert_int_equal(info->window_end, 0);
+	assert_int_equal(store_check(s, &e), 0);
 }
 
 /* Ways a disk or a restore damages a file of at least three pages of 4096 bytes. */
@@ -441,6 +476,7 @@ int main(void)
 		TEST(a_database_that_is_open_to_others_is_refused),
 		TEST(a_database_with_a_second_name_is_refused),
 		TEST(a_database_of_another_program_or_a_newer_everleaf_is_refused),
+		TEST(a_store_of_the_first_schema_is_brought_to_this_one),
 		TEST(a_damaged_database_is_refused_and_left_as_it_is),
 		TEST(half_a_store_is_not_completed_in_silence),
 		TEST(half_made_stores_of_a_crash_are_completed),
