@@ -19,8 +19,10 @@
  * it waiting, and count that as one more failure. */
 static int new_account_parked(struct step *s, const struct account *a, struct err *e)
 {
-	if (a->standing.error.code != ERR_NET && a->standing.error.code != ERR_BUSY) {
-		*e = a->standing.error;
+	const struct err *why = &a->standing.error;
+
+	if (why->code == ERR_CONFIG || why->code == ERR_PROBLEM || why->code == ERR_PROTOCOL) {
+		*e = *why; /* waiting would not help */
 		return e->code;
 	}
 	s->standing->failures = a->standing.failures;

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define QUIET_MS 250 /* for so long nothing came: neither the CA nor a child is at work */
+#define QUIET_MS 50 /* for so long nothing came: neither the CA nor a child is at work */
 
 /* The build for tests only: there they are the point. */
 static unsigned long number;

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 . packaging/lib.sh
 
 packages_tests='libcmocka-dev python3-pytest python3-cryptography nginx-light clang clang-format
-	shellcheck mandoc universal-ctags'
+	shellcheck mandoc strace universal-ctags'
 
 jobs=$(nproc)
 logs=build/logs
@@ -105,14 +105,18 @@ lint() {
 	tally lint "$good" "$bad" 0
 }
 
-# The end-to-end tests use the release build. pytest counts in a file that machines read.
-real() {
-	log=$logs/real.log
-	counts=$logs/real.xml
+# pytests NAME SECONDS TARGET — one of the make targets that run pytest, which counts in a file that
+# machines read. They use the release build's folder.
+pytests() {
+	name=$1
+	seconds=$2
+	target=$3
+	log=$logs/$name.log
+	counts=$logs/$name.xml
 	rm -f "$counts"
 	ended=0
-	limited 900 "$log" env PATH="$pebble:$PATH" EVERLEAF_PEBBLE="$pebble/pebble" \
-		PYTEST_FLAGS="-q -rsfE --junitxml=../logs/real.xml" make -C build/release check-real || ended=$?
+	limited "$seconds" "$log" env PATH="$pebble:$PATH" EVERLEAF_PEBBLE="$pebble/pebble" \
+		PYTEST_FLAGS="-q -rsfE --junitxml=$PWD/$counts" make -C build/release "$target" || ended=$?
 	# shellcheck disable=SC2046 # three numbers
 	set -- $(counts_of "$counts")
 	good=${1:-0}
@@ -123,7 +127,8 @@ real() {
 		[ "$bad" -gt 0 ] || { bad=1; tail -n 40 "$log"; }
 	fi
 	[ "$((good + bad))" -gt 0 ] || bad=1
-	tally real "$good" "$bad" "$left"
+	grep -E '(killed|the daemon went on|a command met) ' "$log" || : # how many, and where
+	tally "$name" "$good" "$bad" "$left"
 }
 
 # Prints passed, failed and skipped of a JUnit file; nothing when there is none.
@@ -160,7 +165,8 @@ one clang 600 make -C build/clang -j "$jobs" check TESTS=
 lint
 unit unit build/release 1200 make -C build/release -j "$jobs" check
 unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
-real
+pytests real 900 check-real
+pytests crash 1200 check-crash
 one tarball 1500 make -C build/release -j "$jobs" distcheck
 
 line="$passed passed, $failed failed"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+#
+# mock_client.py - the mock CA of this project as a process, for Python tests: starts and ends it,
+# and speaks with it through its control socket (mock_server.h has the verbs).
+
+import json
+import pathlib
+import socket
+import subprocess
+
+
+class MockCa:
+    def __init__(self, program, folder):
+        self.program = str(program)
+        self.folder = pathlib.Path(folder)
+        self.bundle = self.folder / "ca.pem"
+
+    def start(self):
+        self.process = subprocess.Popen([self.program, str(self.folder)], cwd="/", text=True,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.url = self.process.stdout.readline().strip()
+        if not self.url:
+            raise AssertionError(f"the mock CA ended with {self.process.wait()}")
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(self.folder / "control"))
+        self._lines = self._socket.makefile("r", encoding="utf-8")
+        return self
+
+    def stop(self):
+        self._lines.close()
+        self._socket.close()
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def ask(self, verb, **members):
+        line = json.dumps({"do": verb, **members}) + "\n"
+        self._socket.sendall(line.encode())
+        answer = json.loads(self._lines.readline())
+        if "error" in answer:
+            raise AssertionError(f"the mock CA says: {answer['error']}")
+        return answer
+
+    def config(self, **members):
+        self.ask("config", **members)
+
+    def fault(self, **members):
+        self.ask("fault", **members)
+
+    def heal(self):
+        self.ask("heal")
+
+    def counts(self):
+        return self.ask("counts")
+
+    def records(self, start=0):
+        return self.ask("records", **{"from": start})["records"]
+
+    def orders(self):
+        return self.ask("orders")["orders"]
+
+    def clock(self, seconds):
+        self.ask("clock", add=seconds)
