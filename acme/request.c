@@ -43,6 +43,14 @@ struct acme_request *request_new_account(const struct strlist *contact, bool agr
 	return r;
 }
 
+struct acme_request *request_deactivate(const char *account_url)
+{
+	struct acme_request *r = request_new(ACME_TO_URL, account_url);
+
+	r->payload = mem_str("{\"status\":\"deactivated\"}");
+	return r;
+}
+
 static struct json *identifiers_json(const struct strlist *names)
 {
 	struct json *list = json_new_list();

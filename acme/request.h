@@ -35,6 +35,9 @@ struct acme_request {
 struct acme_request *request_new_account(const struct strlist *contact, bool agreed,
 					 bool only_return_existing);
 
+/* RFC 8555 7.3.6. */
+struct acme_request *request_deactivate(const char *account_url);
+
 /* RFC 8555 7.4. names canonical; profile and replaces may be NULL (RFC 9773 5). */
 struct acme_request *request_new_order(const struct strlist *names, const char *profile,
 				       const char *replaces);

@@ -2,14 +2,16 @@
  *
  * account — the machine that registers an account at a CA (RFC 8555 7.3).
  *
- *     KEY ⇒ REGISTER ⇒ READY            (later: READY ⇒ ROLL ⇒ READY; deactivated: DEAD)
+ *     KEY ⇒ REGISTER ⇒ READY ⇒ DEAD            (later: READY ⇒ ROLL ⇒ READY)
  *
  * 1. The key is durable before newAccount goes out.
  * 2. REGISTER may run twice: the CA answers a second newAccount with the same key by the account
  *    it has (200 and its Location), so no account is doubled. After a crash it asks with
  *    onlyReturnExisting first (7.3.1) and registers only what the CA does not know.
  * 3. One account for each (CA, configuration entry); orders of one that is not READY wait in NEW.
- * 4. Terms of service are agreed to by the operator only (7.3.3).
+ * 4. DEAD is not used any more; while it has a URL the CA has yet to be told (7.3.6). Telling it
+ *    twice does no harm: the second time it refuses, and that is an answer, too.
+ * 5. Terms of service are agreed to by the operator only (7.3.3).
  */
 #include "acme/retry.h"
 #include "agent/engine.h"
@@ -21,7 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct stage stage_account_key, stage_register, stage_ready;
+static const struct stage stage_account_key, stage_register, stage_ready, stage_dead;
 
 struct account_memory {
 	struct account *account;
@@ -32,6 +34,8 @@ static const struct stage *account_stage(const char *name)
 {
 	if (str_equal(name, "register"))
 		return &stage_register;
+	if (str_equal(name, "dead"))
+		return &stage_dead;
 	return str_equal(name, "ready") ? &stage_ready : &stage_account_key;
 }
 
@@ -213,3 +217,35 @@ static const struct stage stage_register = {
 };
 
 static const struct stage stage_ready = {.name = "ready", .durable = true};
+
+static int dead_ask(struct step *s, struct err *e)
+{
+	const struct account_memory *m = s->memory;
+
+	return work_ca(s, 0, s->id, request_deactivate(m->account->url), e);
+}
+
+/* Refused: the CA does not know it, or knows that it is deactivated (7.3.6: 401). */
+static int dead_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct account_memory *m = s->memory;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return err_while(e, "deactivating the account");
+	}
+	if (w->response->problem != NULL && w->response->status != 401 &&
+	    w->response->status != 404 &&
+	    !acme_problem_is(w->response->problem, "accountDoesNotExist"))
+		return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
+	mem_set_str(&m->account->url, NULL);
+	log_line(LOG_INFO, "%s: the account is deactivated", s->label);
+	return step_ends(s, &stage_dead, e);
+}
+
+static const struct stage stage_dead = {
+	.name = "dead",
+	.ask = dead_ask,
+	.hear = dead_hear,
+	.durable = true,
+};

@@ -5,6 +5,7 @@
  * certificate.
  */
 #include "acme/identifier.h"
+#include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
@@ -27,6 +28,7 @@ struct obtain {
 	struct certificate *certificate;
 	bool force;   /* --force, or something changed that only a new version can have */
 	bool renamed; /* the set of names changed */
+	struct rehearsal *rehearsal; /* of a dry run */
 };
 
 /* [a-z0-9][a-z0-9._-]{0,63}, never a path. */
@@ -99,11 +101,13 @@ static int obtain_server(struct obtain *b, const char **ret_url, struct account 
 		r = account_load(b->c->store, b->certificate->account_id, ret_present, e);
 	if (r != 0)
 		return r;
-	if (o->server == NULL && !o->staging && *ret_present != NULL) {
+	if (o->server == NULL && !o->staging && *ret_present != NULL)
 		*ret_url = (*ret_present)->server;
-		return 0;
-	}
-	return wishing_server(o->server, o->staging, ret_url, e);
+	else if (r == 0)
+		r = wishing_server(o->server, o->staging, ret_url, e);
+	if (r == 0 && b->c->rehearsal != NULL)
+		*ret_url = wishing_staging(*ret_url);
+	return r;
 }
 
 static void certificate_new(struct obtain *b)
@@ -230,6 +234,37 @@ static int obtain_say(struct obtain *b, enum run_result result, struct err *e)
 	return report_show(b->c, now, e);
 }
 
+/* What the store remembers of the certificate, if it does, for the dry run to begin with. */
+static int obtain_copy(void *arg, struct err *e)
+{
+	struct obtain *b = arg;
+	int64_t id;
+
+	return rehearsal_copy(b->rehearsal, b->certificate, &id, e);
+}
+
+static int obtain_rehearse(struct obtain *b, struct run_item *item, struct err *e)
+{
+	struct rehearsal h = {0};
+	int r = rehearsal_begin(&h, b->c, e);
+
+	if (r == 0)
+		r = obtain_find(b, e);
+	b->c = &h.c;
+	b->rehearsal = &h;
+	if (r == 0 && b->certificate != NULL)
+		r = run_turn(b->c, obtain_copy, b, e);
+	certificate_free(TAKE(b->certificate));
+	if (r == 0)
+		r = run_turn(b->c, obtain_write, b, e);
+	if (r == 0) {
+		item->certificate_id = b->certificate->id;
+		r = rehearsal_run(&h, item, 1, e);
+	}
+	rehearsal_end(&h);
+	return r;
+}
+
 static int obtain_names(struct obtain *b, struct err *e)
 {
 	const struct options *o = b->c->options;
@@ -253,9 +288,11 @@ int cmd_obtain(struct context *c, struct err *e)
 	int r;
 
 	r = obtain_names(&b, e);
-	if (r == 0)
+	if (r == 0 && c->options->dry_run)
+		r = obtain_rehearse(&b, &item, e);
+	else if (r == 0)
 		r = obtain_run(&b, &item, e);
-	if (r == 0)
+	if (r == 0 && !c->options->dry_run)
 		r = obtain_say(&b, item.result, e);
 	strlist_clear(&b.names);
 	certificate_free(b.certificate);

@@ -3,6 +3,7 @@
  * renew — whatever is due, or the certificates that are named. Without names it is patient:
  * back-offs after failures hold, so that it can be run from cron as often as one likes.
  */
+#include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
@@ -148,6 +149,47 @@ static int renew_run(struct renew *n, struct err *e)
 	return r;
 }
 
+struct renew_copy {
+	struct rehearsal *h;
+	struct renew *n;
+};
+
+static int renew_copy_write(void *arg, struct err *e)
+{
+	struct renew_copy *copy = arg;
+	struct renew *n = copy->n;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n->count; i++)
+		r = rehearsal_copy(copy->h, n->list[i], &n->items[i].certificate_id, e);
+	return r;
+}
+
+static int renew_rehearse(struct renew *n, struct err *e)
+{
+	struct rehearsal h = {0};
+	struct renew_copy copy = {&h, n};
+	int r;
+
+	n->items = mem_new(n->count * sizeof(*n->items));
+	r = rehearsal_begin(&h, n->c, e);
+	if (r == 0)
+		r = run_turn(&h.c, renew_copy_write, &copy, e);
+	if (r == 0)
+		r = rehearsal_run(&h, n->items, n->count, e);
+	rehearsal_end(&h);
+	return r;
+}
+
+static int renew_really(struct renew *n, struct err *e)
+{
+	int r = renew_move(n, e);
+
+	if (r == 0)
+		r = renew_run(n, e);
+	return r == 0 ? store_prune(n->c->store, e) : r;
+}
+
 int cmd_renew(struct context *c, struct err *e)
 {
 	struct renew n = {.c = c};
@@ -155,11 +197,7 @@ int cmd_renew(struct context *c, struct err *e)
 
 	r = renew_read(&n, e);
 	if (r == 0)
-		r = renew_move(&n, e);
-	if (r == 0)
-		r = renew_run(&n, e);
-	if (r == 0)
-		r = store_prune(c->store, e);
+		r = c->options->dry_run ? renew_rehearse(&n, e) : renew_really(&n, e);
 	if (r == 0)
 		r = run_exit(c->options, n.items, n.count);
 	certificate_list_free(n.list, n.count);

@@ -24,8 +24,9 @@ enum exit_code {
 struct context {
 	const struct options *options;
 	const struct clock *clock;
-	struct store *store; /* NULL for commands that need none */
-	bool color;          /* stdout is a terminal that wants colours */
+	struct store *store;     /* NULL for commands that need none */
+	bool color;              /* stdout is a terminal that wants colours */
+	struct store *rehearsal; /* a dry run: the real store; the other one is a scratch one */
 };
 
 /* Returns an exit code, or a negative enum err_code with e filled, which main prints. */

@@ -11,7 +11,8 @@
  * 3. Deployments of one version go in their order; a later one waits for the earlier ones.
  * 4. A newer version ends the older one's deployments (superseded): what is deployed never goes
  *    back by accident.
- * 5. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
+ * 5. A dry run ends after CHECK.
+ * 6. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
  */
 #include "agent/engine.h"
 #include "agent/machines.h"
@@ -204,10 +205,21 @@ static int due_ask(struct step *s, struct err *e)
 	return deployment_asks(s, DEPLOYER_CHECK, e);
 }
 
+static int deployment_closes(struct step *s, struct err *e)
+{
+	memory(s)->deployment->ended_at = step_now(s);
+	s->standing->error = (struct err){0};
+	s->standing->next_at = 0;
+	s->saved = &stage_deployed;
+	return step_ends(s, &stage_deployed, e);
+}
+
 static int due_hear(struct step *s, struct work *w, struct err *e)
 {
 	int r = deployment_trouble(s, w, e);
 
+	if (r == 0 && engine_rehearses(s->engine))
+		return deployment_closes(s, e);
 	return r != 0 ? r : step_goes(s, &stage_install, e);
 }
 
@@ -240,16 +252,12 @@ static int deployment_ends(struct step *s, struct err *e)
 	r = target_reached(engine_store(s->engine), m->target->id, m->wanted, e);
 	if (r != 0)
 		return r;
-	m->deployment->ended_at = step_now(s);
-	s->standing->error = (struct err){0};
-	s->standing->next_at = 0;
-	s->saved = &stage_deployed;
 	step_event(s, "deployed", "%s: certificate %s", m->target->deployer, m->version->serial);
 	step_says(s, "deployed by %s%s", m->target->deployer,
 		  json_get_text(m->settings, "prove") != NULL
 			  ? ", and the server was seen to serve it"
 			  : "");
-	return step_ends(s, &stage_deployed, e);
+	return deployment_closes(s, e);
 }
 
 static int reload_hear(struct step *s, struct work *w, struct err *e)

@@ -308,7 +308,8 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 	struct engine *g = mem_new(sizeof(*g));
 	struct standalone_config answers = {
 		.loop = config->loop,
-		.store = config->store,
+		.store = config->rehearsal != NULL ? config->rehearsal : config->store,
+		.rehearses = config->rehearsal != NULL,
 		.clock = config->clock,
 		.fetched = engine_fetched,
 		.arg = g,
@@ -393,6 +394,11 @@ const struct clock *engine_clock(const struct engine *g)
 struct standalone *engine_standalone(const struct engine *g)
 {
 	return g->standalone;
+}
+
+bool engine_rehearses(const struct engine *g)
+{
+	return g->config.rehearsal != NULL;
 }
 
 void engine_stop(struct engine *g)

@@ -22,6 +22,9 @@ struct engine_config {
 	bool by_hand;              /* a command: ignores back-offs (never a Retry-After), tries each
 				    * certificate once, works only on its scope */
 	bool patient;              /* … but back-offs hold */
+	struct store
+		*rehearsal; /* a dry run (agent/rehearsal.h): the real store, with whose answers
+			     * its own are served; no hooks, of deployers the check only */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);
@@ -59,6 +62,9 @@ struct store *engine_store(const struct engine *g);
 struct loop *engine_loop(const struct engine *g);
 const struct clock *engine_clock(const struct engine *g);
 struct standalone *engine_standalone(const struct engine *g);
+
+/* Whether this is a dry run. */
+bool engine_rehearses(const struct engine *g);
 
 /* The session with an account's CA, made when first needed. */
 int engine_session(struct engine *g, const struct account *a, struct session **ret_session,

@@ -92,6 +92,8 @@ static const struct option_row rows[] = {
 	 "run after they were taken back, if the pre-hook may have run"},
 	{"force", 0, OPTION_FLAG, AT(force), RENEW, NULL, "even if it is not due"},
 	{"force-renewal", 0, OPTION_FLAG, AT(force), RENEW, NULL, NULL},
+	{"dry-run", 0, OPTION_FLAG, AT(dry_run), RENEW, NULL,
+	 "only try whether it could be done, at the CA's staging server, and change nothing"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
 	{"keep-until-expiring", 0, OPTION_FLAG, AT(ignored), RENEW, NULL, NULL},
 	{"non-interactive", 'n', OPTION_FLAG, AT(ignored), "", NULL, NULL},

@@ -226,6 +226,7 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		.clock = c->clock,
 		.by_hand = true,
 		.patient = patient,
+		.rehearsal = c->rehearsal,
 	};
 	struct engine *g = NULL;
 	int r = 0;

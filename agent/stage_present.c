@@ -60,7 +60,8 @@ static int present_ask(struct step *s, struct err *e)
 
 	if (m->challenges == NULL)
 		return step_goes(s, &stage_read, e);
-	if (m->phase == PRESENT_HOOK && m->wish->pre_hook.count > 0) {
+	if (m->phase == PRESENT_HOOK && m->wish->pre_hook.count > 0 &&
+	    !engine_rehearses(s->engine)) {
 		struct strlist environment AUTO_STRLIST = {0};
 
 		strlist_addf(&environment, "EVERLEAF_CERTIFICATE=%s", s->label);

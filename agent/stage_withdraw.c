@@ -49,7 +49,7 @@ static int withdraw_ask(struct step *s, struct err *e)
 	if (m->phase == WITHDRAW_ANSWERS)
 		return withdraw_answers(s, e);
 	if (m->phase == WITHDRAW_HOOK && m->order->hooked && m->wish != NULL &&
-	    m->wish->post_hook.count > 0) {
+	    m->wish->post_hook.count > 0 && !engine_rehearses(s->engine)) {
 		struct strlist environment AUTO_STRLIST = {0};
 
 		strlist_addf(&environment, "EVERLEAF_CERTIFICATE=%s", s->label);

@@ -15,16 +15,25 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READY_LIMIT_MS 10000 /* for our answer to be found at a port that is not ours */
 #define READY_AGAIN_MS 250
 #define ANSWER_MAX     1024
+#define HOLD_TRIES     3 /* others that start just then */
 
 struct place {
 	char *address; /* NULL: all */
 	int port;
 	struct listener *listener;
+};
+
+/* An answer of a dry run, locked while it is published. */
+struct hold {
+	char *token;
+	int fd;
 };
 
 struct standalone {
@@ -33,9 +42,49 @@ struct standalone {
 	int dir_fd;
 	struct place *places; /* where this process listens */
 	size_t place_count;
+	struct hold *holds;
+	size_t hold_count;
 };
 
 /* --- the folder --- */
+
+static bool answer_is_locked(const struct standalone *st, const char *token)
+{
+	int fd AUTO_FD = openat(st->dir_fd, token, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
+}
+
+/* Until it is locked it looks dead, and whoever starts just then may have removed it. */
+static int answer_hold(struct standalone *st, const char *token, struct err *e)
+{
+	int fd AUTO_FD = openat(st->dir_fd, token, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat now;
+
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0 || fstat(fd, &now) != 0 ||
+	    now.st_nlink == 0)
+		return err_set(e, ERR_NET, "another everleaf took the answer away");
+	st->holds = mem_grow(st->holds, st->hold_count + 1, sizeof(*st->holds));
+	st->holds[st->hold_count++] = (struct hold){mem_str(token), TAKE_FD(fd)};
+	return 0;
+}
+
+static void answer_let_go(struct standalone *st, const char *token)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < st->hold_count; i++) {
+		struct hold *h = &st->holds[i];
+
+		if (token != NULL && !str_equal(h->token, token)) {
+			st->holds[kept++] = *h;
+			continue;
+		}
+		close(h->fd);
+		free(h->token);
+	}
+	st->hold_count = kept;
+}
 
 /* Answers of the dead: nobody will ask for them, and nobody would take them away. Within a turn, so
  * that nobody begins to need one meanwhile. */
@@ -53,7 +102,8 @@ static int answers_remove_dead(struct standalone *st, struct err *e)
 	if (dir == NULL)
 		return err_sys(e, ERR_SYS, "%s could not be read", st->directory);
 	while ((entry = readdir(dir)) != NULL)
-		if (acme_token_ok(entry->d_name) && !strlist_has(&live, entry->d_name))
+		if (acme_token_ok(entry->d_name) && !strlist_has(&live, entry->d_name) &&
+		    !answer_is_locked(st, entry->d_name))
 			(void)unlinkat(st->dir_fd, entry->d_name, 0);
 	closedir(dir);
 	return 0;
@@ -96,17 +146,29 @@ bool standalone_listens(const struct standalone *st)
 	return st->place_count > 0;
 }
 
+static bool any_is_locked(const struct standalone *st)
+{
+	const struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir(st->directory);
+
+	while (!found && dir != NULL && (entry = readdir(dir)) != NULL)
+		found = acme_token_ok(entry->d_name) && answer_is_locked(st, entry->d_name);
+	if (dir != NULL)
+		closedir(dir);
+	return found;
+}
+
 bool standalone_needed(const struct standalone *st)
 {
 	struct strlist live AUTO_STRLIST = {0};
-	struct err e = {0};
 
-	if (st->place_count == 0 || challenge_live_tokens(st->config.store, &live, &e) != 0)
+	if (st->place_count == 0 || challenge_live_tokens(st->config.store, &live, NULL) != 0)
 		return false;
 	for (size_t i = 0; i < live.count; i++)
 		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
 			return true;
-	return false;
+	return any_is_locked(st);
 }
 
 static void standalone_close(struct standalone *st)
@@ -133,6 +195,8 @@ void standalone_free(struct standalone *st)
 	if (st == NULL)
 		return;
 	standalone_close(st);
+	answer_let_go(st, NULL);
+	free(st->holds);
 	auto_close(&st->dir_fd);
 	free(st->directory);
 	free(st);
@@ -195,6 +259,20 @@ static int standalone_listen(struct standalone *st, const char *address, int por
 	return 0;
 }
 
+static int answer_publish(struct standalone *st, const struct solver_task *task, struct err *e)
+{
+	int r = 0;
+
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		r = answer_write(st->dir_fd, task->token, task->key_authorization, e);
+		if (r == 0 && st->config.rehearses)
+			r = answer_hold(st, task->token, e);
+		if (r != ERR_NET)
+			break;
+	}
+	return r;
+}
+
 static struct hook_call *standalone_present(const struct solver_task *task, hook_done *done,
 					    void *arg)
 {
@@ -202,7 +280,7 @@ static struct hook_call *standalone_present(const struct solver_task *task, hook
 	struct err e = {0};
 	int r;
 
-	r = answer_write(st->dir_fd, task->token, task->key_authorization, &e);
+	r = answer_publish(st, task, &e);
 	if (r == 0)
 		r = standalone_listen(st, json_get_text(task->settings, "address"),
 				      settings_port(task->settings), &e);
@@ -218,6 +296,7 @@ static struct hook_call *standalone_withdraw(const struct solver_task *task, hoo
 	struct err e = {0};
 	int r = answer_remove(st->dir_fd, task->token, &e);
 
+	answer_let_go(st, task->token);
 	standalone_review(st);
 	return hook_call_answer(task->loop, r != 0 ? &e : NULL, done, arg);
 }

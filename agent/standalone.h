@@ -3,6 +3,9 @@
  * standalone — the solver that needs no web server: answers are files in STATE/answers, and a
  * listener of ours serves that folder and nothing else.
  *
+ * An answer is alive while a living process's challenge row needs it, or, for those of a dry run,
+ * which are no rows of this store, while its file is locked.
+ *
  * Every process of one state directory may answer for all of them: when the port is taken, a GET
  * of our own token tells whether its holder is one of us (or a proxy to us). Who listens goes on
  * listening until no answer of a living process is left.
@@ -24,9 +27,10 @@ struct store;
 extern const struct solver_ops solver_standalone;
 
 struct standalone_config {
-	struct loop *loop;                             /* borrowed */
-	struct store *store;                           /* borrowed; the listener never sees it */
-	const struct clock *clock;                     /* borrowed */
+	struct loop *loop;         /* borrowed */
+	struct store *store;       /* borrowed; the listener never sees it */
+	bool rehearses;            /* the answers of this process are no rows of that store */
+	const struct clock *clock; /* borrowed */
 	void (*fetched)(void *arg, const char *token); /* told of each token that was served */
 	void *arg;
 };

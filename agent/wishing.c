@@ -19,22 +19,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LETSENCRYPT_STAGING "https://acme-staging-v02.api.letsencrypt.org/directory"
+
 static const struct {
 	const char *name;
 	const char *url;
+	const char *staging; /* NULL: none is known */
 } servers[] = {
-	{"letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"},
-	{"le", "https://acme-v02.api.letsencrypt.org/directory"},
-	{"letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"},
-	{"letsencrypt_test", "https://acme-staging-v02.api.letsencrypt.org/directory"},
-	{"zerossl", "https://acme.zerossl.com/v2/DV90"},
-	{"google", "https://dv.acme-v02.api.pki.goog/directory"},
-	{"googletrust", "https://dv.acme-v02.api.pki.goog/directory"},
-	{"buypass", "https://api.buypass.com/acme/directory"},
-	{"actalis", "https://acme-api.actalis.com/acme/directory"},
-	{"sslcom", "https://acme.ssl.com/sslcom-dv-rsa"},
-	{"sslcomrsa", "https://acme.ssl.com/sslcom-dv-rsa"},
-	{"sslcomecc", "https://acme.ssl.com/sslcom-dv-ecc"},
+	{"letsencrypt", "https://acme-v02.api.letsencrypt.org/directory", LETSENCRYPT_STAGING},
+	{"le", "https://acme-v02.api.letsencrypt.org/directory", LETSENCRYPT_STAGING},
+	{"letsencrypt-staging", LETSENCRYPT_STAGING, NULL},
+	{"letsencrypt_test", LETSENCRYPT_STAGING, NULL},
+	{"zerossl", "https://acme.zerossl.com/v2/DV90", NULL},
+	{"google", "https://dv.acme-v02.api.pki.goog/directory",
+	 "https://dv.acme-v02.test-api.pki.goog/directory"},
+	{"googletrust", "https://dv.acme-v02.api.pki.goog/directory", NULL},
+	{"buypass", "https://api.buypass.com/acme/directory", NULL},
+	{"actalis", "https://acme-api.actalis.com/acme/directory", NULL},
+	{"sslcom", "https://acme.ssl.com/sslcom-dv-rsa", NULL},
+	{"sslcomrsa", "https://acme.ssl.com/sslcom-dv-rsa", NULL},
+	{"sslcomecc", "https://acme.ssl.com/sslcom-dv-ecc", NULL},
 };
 
 int wishing_server(const char *server, bool staging, const char **ret_url, struct err *e)
@@ -54,6 +58,14 @@ int wishing_server(const char *server, bool staging, const char **ret_url, struc
 		return usage(e, "--server is an https URL or a short name: %s", why.text);
 	*ret_url = server;
 	return 0;
+}
+
+const char *wishing_staging(const char *url)
+{
+	for (size_t i = 0; i < COUNT_OF(servers); i++)
+		if (servers[i].staging != NULL && str_equal(servers[i].url, url))
+			return servers[i].staging;
+	return url;
 }
 
 /* --- solver --- */

@@ -19,4 +19,8 @@ int wishing(const struct options *o, const char *old, const struct strlist *name
  * false. "usage" when it is neither. Borrowed. */
 int wishing_server(const char *server, bool staging, const char **ret_url, struct err *e);
 
+/* The server to rehearse at for a directory URL: its CA's staging server where that is known, else
+ * the same. Borrowed. */
+const char *wishing_staging(const char *url);
+
 #endif

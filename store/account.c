@@ -166,11 +166,22 @@ int account_configure(struct store *s, const struct account *a, struct err *e)
 	return sql_run(&q, e);
 }
 
+int account_retire(struct store *s, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE account SET stage = 'dead', attempts = 0, next_at = 0 "
+				  "WHERE id = $1");
+
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
 int account_open(struct store *s, struct open_rows *ret_rows, struct err *e)
 {
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "SELECT id, 0, next_at, owner FROM account "
-				  "WHERE stage NOT IN ('ready', 'dead') ORDER BY next_at, id");
+				  "WHERE stage NOT IN ('ready', 'dead') "
+				  "OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
 
 	return open_rows_read(&q, s, ret_rows, e);
 }

@@ -16,7 +16,7 @@ struct account {
 	char *ca_bundle; /* NULL: the system's trust */
 	char *proxy;     /* NULL: none */
 	int64_t key_id;  /* 0 until KEY is done */
-	char *url;       /* NULL until READY */
+	char *url;       /* NULL until READY, and again when a dead one is deactivated at the CA */
 	char *stage;     /* "key", "register", "ready", "dead" */
 	struct standing standing;
 };
@@ -42,7 +42,11 @@ int account_save(struct store *s, const struct account *a, bool release, struct 
 /* What a command may change without owning the row: contact, agreed, ca_bundle, proxy. */
 int account_configure(struct store *s, const struct account *a, struct err *e);
 
-/* Accounts that are neither READY nor dead. */
+/* Gives an account up: nothing uses it any more, and the CA is told if it knows it (its machine
+ * does that). */
+int account_retire(struct store *s, int64_t id, struct err *e);
+
+/* Accounts that are neither READY nor dead; and the dead of which the CA has not been told. */
 int account_open(struct store *s, struct open_rows *ret_rows, struct err *e);
 
 void account_free(struct account *a);

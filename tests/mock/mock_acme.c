@@ -87,7 +87,7 @@ static void account_answer(struct mock_ca *ca, const struct mock_account *accoun
 {
 	struct json *v = json_new_map();
 
-	json_put_text(v, "status", "valid");
+	json_put_text(v, "status", account->deactivated ? "deactivated" : "valid");
 	put_url(ca, v, "orders", "orders", account->id);
 	add_location(ca, a, "account", account->id);
 	mock_json(a, status, v);
@@ -108,6 +108,16 @@ static void new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mo
 		mock_problem(a, 403, "userActionRequired", "agree to the terms first");
 	else
 		account_answer(ca, account_new(ca, s), 201, a);
+}
+
+/* RFC 8555 7.3.6; nothing else is changed here. */
+static void account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
+{
+	if (str_equal(json_get_text(s->payload, "status"), "deactivated")) {
+		s->account->deactivated = true;
+		ca->counts.deactivated++;
+	}
+	account_answer(ca, s->account, 200, a);
 }
 
 void mock_account_free(struct mock_account *account)
@@ -502,7 +512,7 @@ void mock_act(struct mock_ca *ca, const struct mock_place *place, struct mock_si
 		new_order_act(ca, s, a);
 		break;
 	case MOCK_ACCOUNT:
-		account_answer(ca, s->account, 200, a);
+		account_act(ca, s, a);
 		break;
 	case MOCK_ORDER:
 	case MOCK_FINALIZE:

@@ -144,6 +144,7 @@ struct mock_record {
 struct mock_counts {
 	size_t requests;
 	size_t accounts;
+	size_t deactivated; /* of them */
 	size_t orders;
 	size_t unused_orders; /* pending or ready */
 	size_t certificates;

@@ -224,6 +224,7 @@ static struct json *do_counts(struct mock_server *s, const struct json *line)
 	(void)line;
 	json_put_number(answer, "requests", (int64_t)c.requests);
 	json_put_number(answer, "accounts", (int64_t)c.accounts);
+	json_put_number(answer, "deactivated", (int64_t)c.deactivated);
 	json_put_number(answer, "orders", (int64_t)c.orders);
 	json_put_number(answer, "unused_orders", (int64_t)c.unused_orders);
 	json_put_number(answer, "certificates", (int64_t)c.certificates);

@@ -24,6 +24,7 @@ struct mock_account {
 	int64_t id;
 	char *thumbprint; /* RFC 7638 */
 	EVP_PKEY *key;
+	bool deactivated;
 };
 
 struct mock_challenge {

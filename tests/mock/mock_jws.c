@@ -239,6 +239,8 @@ static bool verify(struct mock_ca *ca, const struct mock_request *q, struct jws 
 		return refuse(a, 400, "badNonce", "this nonce is not one to use");
 	if (!str_equal(json_get_text(j->header, "url"), q->url))
 		return refuse(a, 401, "unauthorized", "signed for another URL");
+	if (s->account != NULL && s->account->deactivated)
+		return refuse(a, 401, "unauthorized", "this account is deactivated");
 	return true;
 }
 

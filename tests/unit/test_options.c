@@ -2,6 +2,7 @@
 #include "tests/unit.h"
 
 #include "agent/options.h"
+#include "agent/wishing.h"
 
 #include <string.h>
 
@@ -86,12 +87,37 @@ static void what_follows_two_dashes_is_an_operand(void **state)
 	options_clear(&o);
 }
 
+/* What a dry run asks instead; there is no production server in the right column. */
+static void a_dry_run_goes_to_the_staging_server_of_its_ca(void **state)
+{
+	static const struct {
+		const char *server;
+		const char *staging;
+	} rows[] = {
+		{"letsencrypt", "https://acme-staging-v02.api.letsencrypt.org/directory"},
+		{"letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"},
+		{"google", "https://dv.acme-v02.test-api.pki.goog/directory"},
+		{"googletrust", "https://dv.acme-v02.test-api.pki.goog/directory"},
+		{"zerossl", "https://acme.zerossl.com/v2/DV90"},
+		{"https://ca.example/dir", "https://ca.example/dir"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const char *url = NULL;
+
+		assert_int_equal(wishing_server(rows[i].server, false, &url, NULL), 0);
+		assert_string_equal(wishing_staging(url), rows[i].staging);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_stand_anywhere_and_in_other_clients_spellings),
 		cmocka_unit_test(a_wrong_option_is_named_in_the_sentence),
 		cmocka_unit_test(what_follows_two_dashes_is_an_operand),
+		cmocka_unit_test(a_dry_run_goes_to_the_staging_server_of_its_ca),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rehearsal — see the header.
+ */
+#include "agent/rehearsal.h"
+
+#include "agent/report.h"
+#include "agent/wanted.h"
+#include "agent/wishing.h"
+#include "base/log.h"
+#include "store/account.h"
+#include "store/deployment.h"
+#include "store/order.h"
+#include "store/version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY 86400
+
+int rehearsal_begin(struct rehearsal *h, const struct context *c, struct err *e)
+{
+	h->c = *c;
+	h->c.rehearsal = c->store;
+	h->c.store = NULL;
+	if (scratch_new(store_dir(c->store), c->clock, &h->scratch, e) != 0)
+		return err_while(e, "preparing the dry run");
+	h->c.store = h->scratch->store;
+	return 0;
+}
+
+void rehearsal_end(struct rehearsal *h)
+{
+	scratch_free(TAKE(h->scratch));
+}
+
+/* --- what it begins with --- */
+
+/* The trust that an account has is for its own server. */
+static int copy_account(struct rehearsal *h, const struct account *from, const char *server,
+			int64_t *ret_id, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *a = mem_new(sizeof(*a));
+	int r;
+
+	a->server = mem_str(server);
+	a->entry = mem_str(from->entry);
+	a->contact = mem_str(from->contact);
+	a->agreed = from->agreed;
+	a->stage = mem_str("key");
+	a->proxy = mem_str(from->proxy);
+	if (str_equal(server, from->server))
+		a->ca_bundle = mem_str(from->ca_bundle);
+	r = account_insert(h->c.store, a, e);
+	return r == 0 ? wanted_account(&h->c, server, ret_id, e) : r;
+}
+
+static int copy_server(struct rehearsal *h, const struct account *from, const char **ret_server,
+		       struct err *e)
+{
+	const struct options *o = h->c.options;
+	int r = 0;
+
+	*ret_server = from->server;
+	if (o->server != NULL || o->staging)
+		r = wishing_server(o->server, o->staging, ret_server, e);
+	*ret_server = wishing_staging(*ret_server);
+	return r;
+}
+
+int rehearsal_copy(struct rehearsal *h, const struct certificate *from, int64_t *ret_id,
+		   struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = mem_new(sizeof(*c));
+	AUTO_ACCOUNT_ROW struct account *account = NULL;
+	const char *server = NULL;
+	int r;
+
+	r = account_load(h->c.rehearsal, from->account_id, &account, e);
+	if (r == 0 && account == NULL)
+		r = err_set(e, ERR_SYS, "the account of %s is gone", from->name);
+	if (r == 0)
+		r = copy_server(h, account, &server, e);
+	if (r == 0)
+		r = copy_account(h, account, server, &c->account_id, e);
+	if (r != 0)
+		return r;
+	c->name = mem_str(from->name);
+	c->origin = mem_str(from->origin);
+	c->wish = mem_str(from->wish);
+	strlist_copy(&c->names, &from->names);
+	r = certificate_insert(h->c.store, c, e);
+	*ret_id = c->id;
+	return r;
+}
+
+/* --- the accounts' end --- */
+
+static int accounts_retire(void *arg, struct err *e)
+{
+	const struct rehearsal *h = arg;
+	struct account **list = NULL;
+	size_t count = 0;
+	int r = account_list(h->c.store, &list, &count, e);
+
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0)
+			r = account_retire(h->c.store, list[i]->id, e);
+		account_free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+/* What stays at a CA is an account that nobody has the key of: no reason to fail. */
+static void accounts_end(struct rehearsal *h, const struct run_item *items, size_t count)
+{
+	struct run_item *rest = mem_new(count * sizeof(*rest));
+	struct account **list = NULL;
+	size_t left = 0;
+	struct err e = {0};
+	int r;
+
+	for (size_t i = 0; i < count; i++) {
+		rest[i].certificate_id = items[i].certificate_id;
+		rest[i].issue = ISSUE_NEVER;
+	}
+	r = run_turn(&h->c, accounts_retire, h, &e);
+	if (r == 0)
+		r = run_items(&h->c, rest, count, false, &e);
+	if (r == 0)
+		r = account_list(h->c.store, &list, &left, &e);
+	for (size_t i = 0; i < left; i++) {
+		if (list[i]->url != NULL)
+			log_line(LOG_NOTICE, "the dry run's account at %s could not be deactivated",
+				 list[i]->server);
+		account_free(list[i]);
+	}
+	free(list);
+	free(rest);
+	if (r != 0)
+		log_line(LOG_NOTICE, "giving up the dry run's account: %s", e.text);
+}
+
+/* --- what became of it --- */
+
+struct outcome {
+	const struct run_item *item;
+	struct certificate *certificate;
+	struct account *account;
+	struct version *version; /* NULL: none was issued */
+	struct order *order;     /* the last attempt; may be NULL */
+	struct deployment **deployments;
+	size_t deployment_count;
+};
+
+static void outcome_clear(struct outcome *o)
+{
+	certificate_free(o->certificate);
+	account_free(o->account);
+	version_free(o->version);
+	order_free(o->order);
+	deployment_list_free(o->deployments, o->deployment_count);
+}
+
+static int outcome_read(struct rehearsal *h, struct outcome *o, struct err *e)
+{
+	struct store *s = h->c.store;
+	int r = certificate_load(s, o->item->certificate_id, &o->certificate, e);
+
+	if (r == 0)
+		r = account_load(s, o->certificate->account_id, &o->account, e);
+	if (r == 0)
+		r = order_latest(s, o->certificate->id, &o->order, e);
+	if (r == 0)
+		r = version_load(s, o->certificate->live_version_id, &o->version, e);
+	if (r == 0 && o->version != NULL)
+		r = deployment_list(s, o->version->id, &o->deployments, &o->deployment_count, e);
+	return r;
+}
+
+/* Why there is no certificate; NULL: there is one. */
+static const char *outcome_error(const struct outcome *o)
+{
+	if (o->version != NULL)
+		return NULL;
+	if (o->order != NULL && o->order->standing.error.code != ERR_NONE)
+		return o->order->standing.error.text;
+	return o->account->standing.error.code != ERR_NONE ? o->account->standing.error.text
+							   : "it was not finished";
+}
+
+/* Why it could not be deployed; NULL: it could. */
+static const char *deployment_error(const struct deployment *d)
+{
+	if (d->ended_at != 0)
+		return NULL;
+	return d->standing.error.code != ERR_NONE ? d->standing.error.text : "it was not finished";
+}
+
+/* "files /etc/x". The caller frees it. */
+static char *deployment_text(struct rehearsal *h, const struct deployment *d)
+{
+	AUTO_TARGET struct target *t = NULL;
+	AUTO_JSON struct json *settings = NULL;
+	struct strlist words AUTO_STRLIST = {0};
+	const char *directory;
+
+	if (target_load(h->c.store, d->target_id, &t, NULL) != 0 || t == NULL ||
+	    json_parse(t->settings, strlen(t->settings), &settings, NULL) != 0)
+		return mem_str("?");
+	strlist_add(&words, t->deployer);
+	directory = json_get_text(settings, "directory");
+	if (directory != NULL)
+		strlist_add(&words, directory);
+	wish_words(settings, "command", &words);
+	return strlist_join(&words, " ");
+}
+
+static void outcome_print(struct rehearsal *h, const struct outcome *o)
+{
+	const char *error = outcome_error(o);
+
+	if (error != NULL) {
+		printf("%s: cannot be issued by %s: %s\n", o->certificate->name, o->account->server,
+		       error);
+		return;
+	}
+	printf("%s: could be issued by %s, for %lld days\n", o->certificate->name,
+	       o->account->server,
+	       (long long)(o->version->not_after - o->version->not_before + DAY / 2) / DAY);
+	for (size_t i = 0; i < o->deployment_count; i++) {
+		AUTO_FREE char *text = deployment_text(h, o->deployments[i]);
+
+		error = deployment_error(o->deployments[i]);
+		printf("  %s: %s\n", text, error != NULL ? error : "could be deployed");
+	}
+}
+
+static struct json *outcome_json(struct rehearsal *h, const struct outcome *o)
+{
+	struct json *j = json_new_map();
+	struct json *list = json_new_list();
+
+	json_put_text(j, "certificate", o->certificate->name);
+	json_put_text(j, "server", o->account->server);
+	json_put_flag(j, "issued", o->version != NULL);
+	json_put_text(j, "error", outcome_error(o));
+	json_put(j, "not_before", report_time(o->version != NULL ? o->version->not_before : 0));
+	json_put(j, "not_after", report_time(o->version != NULL ? o->version->not_after : 0));
+	for (size_t i = 0; i < o->deployment_count; i++) {
+		AUTO_FREE char *text = deployment_text(h, o->deployments[i]);
+		struct json *d = json_new_map();
+
+		json_put_text(d, "deployer", text);
+		json_put_text(d, "error", deployment_error(o->deployments[i]));
+		json_add(list, d);
+	}
+	json_put(j, "deployments", list);
+	return j;
+}
+
+static int outcomes_tell(struct rehearsal *h, const struct run_item *items, size_t count,
+			 struct err *e)
+{
+	AUTO_JSON struct json *list = json_new_list();
+
+	for (size_t i = 0; i < count; i++) {
+		struct outcome o AUTO(outcome_clear) = {.item = &items[i]};
+		int r = outcome_read(h, &o, e);
+
+		if (r != 0)
+			return r;
+		if (h->c.options->json)
+			json_add(list, outcome_json(h, &o));
+		else if (!h->c.options->quiet || items[i].result != RUN_DONE)
+			outcome_print(h, &o);
+	}
+	if (h->c.options->json)
+		report_print("dry_run", TAKE(list));
+	else if (!h->c.options->quiet)
+		printf("this was a dry run: nothing was changed\n");
+	return 0;
+}
+
+int rehearsal_run(struct rehearsal *h, struct run_item *items, size_t count, struct err *e)
+{
+	int r;
+
+	for (size_t i = 0; i < count; i++)
+		items[i].issue = ISSUE_NOW;
+	r = run_items(&h->c, items, count, false, e);
+	if (r == 0 ||
+	    r == ERR_BUSY) { /* stopped by a signal: the account is given up all the same */
+		struct err busy = e != NULL ? *e : (struct err){0};
+
+		accounts_end(h, items, count);
+		if (r != 0 && e != NULL)
+			*e = busy;
+	}
+	return r == 0 ? outcomes_tell(h, items, count, e) : r;
+}

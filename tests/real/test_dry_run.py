@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+#
+# test_dry_run.py - a dry run does everything that can be done without changing anything: the whole
+# of ACME at the CA, the checks of the deployers, and then its account is gone.
+
+import os
+import pathlib
+import signal
+import sqlite3
+
+import pytest
+
+import lab
+import servers
+
+
+def dump(everleaf):
+    """Every row of the store but those of owners, which come and go with processes."""
+    with sqlite3.connect(f"file:{everleaf.state}/everleaf.db?mode=ro", uri=True) as db:
+        return list(db.iterdump())
+
+
+def stats(folder):
+    """Inode, time and content of everything below a folder."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        st = path.lstat()
+        found[str(path)] = (st.st_ino, st.st_mtime_ns,
+                            path.read_bytes() if path.is_file() else os.readlink(path)
+                            if path.is_symlink() else None)
+    return found
+
+
+def left_of_scratch(everleaf):
+    folder = everleaf.state / "scratch"
+    return os.listdir(folder) if folder.exists() else []
+
+
+def deactivated(seen):
+    return [r for r in seen.requests() if r.startswith("POST /my-account/")]
+
+
+@pytest.fixture
+def live(everleaf, journal, tmp_path, name):
+    """A certificate that is deployed by files and by a hook; what the hook did is forgotten."""
+    files = tmp_path / "live"
+    everleaf.obtain(name, options=["--deploy-files", files, "--deploy-hook", journal.hook("reload"),
+                                   "--pre-hook", journal.hook("pre"),
+                                   "--post-hook", journal.hook("post")])
+    journal.order.unlink()
+    return files
+
+
+def test_a_dry_run_of_a_new_name_leaves_nothing_but_an_account_that_is_dead(
+        everleaf, pebble, journal, tmp_path, name):
+    files = tmp_path / "live"
+    seen = pebble.watch()
+    told = everleaf.obtain(name, options=["--dry-run", "--deploy-files", files, "--deploy-hook",
+                                          journal.hook("reload")])
+    assert f"{name}: could be issued by {pebble.url}" in told.out
+    assert f"files {files}: could be deployed" in told.out
+    assert "nothing was changed" in told.out
+    assert seen.accounts() == 1 and len(deactivated(seen)) == 1
+    assert len(seen.issued()) == 1
+    assert everleaf.certificates() == []
+    assert everleaf.ask("account", "show")["accounts"] == []
+    assert not files.exists() and journal.ran() == []
+    assert left_of_scratch(everleaf) == []
+    assert os.listdir(everleaf.state / "answers") == []
+
+
+def test_a_dry_run_of_a_renewal_changes_no_file_no_row_and_runs_no_hook(
+        everleaf, pebble, journal, live, name):
+    before, rows = stats(live), dump(everleaf)
+    seen = pebble.watch()
+    told = everleaf.run("renew", "--dry-run", name)
+    assert "could be issued" in told.out and "could be deployed" in told.out
+    assert seen.accounts() == 1 and len(deactivated(seen)) == 1
+    assert stats(live) == before
+    assert dump(everleaf) == rows
+    assert journal.ran() == []
+    assert left_of_scratch(everleaf) == []
+
+
+def test_a_dry_run_of_all_certificates_uses_one_account(everleaf, pebble, names):
+    three = names(3)
+    for one in three:
+        everleaf.obtain(one)
+    rows, seen = dump(everleaf), pebble.watch()
+    report = everleaf.ask("renew", "--dry-run")["dry_run"]
+    assert sorted(r["certificate"] for r in report) == sorted(three)
+    assert all(r["issued"] and r["error"] is None and r["not_after"] for r in report)
+    assert seen.accounts() == 1 and len(deactivated(seen)) == 1 and len(seen.issued()) == 3
+    assert dump(everleaf) == rows
+
+
+def test_what_would_fail_to_deploy_is_said(everleaf, journal, live, name):
+    (journal.folder / "reload").chmod(0o644)
+    told = everleaf.run("renew", "--dry-run", name, expect=1)
+    assert "could be issued" in told.out
+    assert "reload" in told.out and "not executable" in told.text
+    report = everleaf.ask("renew", "--dry-run", name, expect=1)["dry_run"]
+    assert [d["error"] is None for d in report[0]["deployments"]] == [True, False]
+
+
+def test_a_name_that_cannot_be_validated_is_said_and_the_account_given_up(everleaf, pebble, live,
+                                                                          tmp_path, name):
+    rows, seen = dump(everleaf), pebble.watch()
+    empty = tmp_path / "www"
+    empty.mkdir()
+    told = everleaf.obtain(name, method=["--webroot", empty], options=["--dry-run"], expect=1)
+    assert f"{name}: cannot be issued by {pebble.url}: " in told.out
+    assert "the CA could not connect" in told.out or "the CA says" in told.out
+    assert len(deactivated(seen)) == 1
+    assert dump(everleaf) == rows
+    assert os.listdir(empty / ".well-known" / "acme-challenge") == []
+
+
+def test_a_killed_dry_run_leaves_nothing_that_the_next_one_does_not_remove(everleaf, name,
+                                                                           tmp_path):
+    hook = servers.write_hook(tmp_path / "solver", "exec sleep 60")
+    dry = everleaf.start("obtain", "-d", name, *everleaf.ca(), "--solver-exec", hook, "--dry-run")
+    lab.wait_until("the dry run has a store", lambda: left_of_scratch(everleaf))
+    dry.signal(signal.SIGKILL)
+    dry.wait(10)
+    assert left_of_scratch(everleaf) != []
+    everleaf.obtain(name, options=["--dry-run"])
+    assert left_of_scratch(everleaf) == []
+    assert everleaf.certificates() == []
+
+
+def test_another_server_can_be_rehearsed_at(everleaf, new_pebble, live, name):
+    other = new_pebble()
+    try:
+        rows, seen = dump(everleaf), other.watch()
+        # Pebble's validation looks at its own port.
+        told = everleaf.run("renew", "--dry-run", name, "--server", other.url, "--ca-bundle",
+                            other.bundle, expect=None)
+        assert other.url in told.out
+        assert seen.accounts() == 1
+        assert dump(everleaf) == rows
+    finally:
+        other.stop()
