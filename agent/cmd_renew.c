@@ -10,6 +10,7 @@
 #include "agent/wishing.h"
 #include "base/log.h"
 #include "store/account.h"
+#include "store/renewal_info.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,10 +182,23 @@ static int renew_rehearse(struct renew *n, struct err *e)
 	return r;
 }
 
+static int renew_recheck_write(void *arg, struct err *e)
+{
+	struct renew *n = arg;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n->count; i++)
+		r = renewal_info_recheck(n->c->store, n->list[i]->id, e);
+	return r;
+}
+
 static int renew_really(struct renew *n, struct err *e)
 {
 	int r = renew_move(n, e);
 
+	n->c->informed = true;
+	if (r == 0 && n->c->options->recheck)
+		r = run_turn(n->c, renew_recheck_write, n, e);
 	if (r == 0)
 		r = renew_run(n, e);
 	return r == 0 ? store_prune(n->c->store, e) : r;

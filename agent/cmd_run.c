@@ -46,7 +46,7 @@ static int daemon_loop(struct context *c, struct engine *g, struct loop *l, stru
 
 int cmd_run(struct context *c, struct err *e)
 {
-	struct engine_config config = {.store = c->store, .clock = c->clock};
+	struct engine_config config = {.store = c->store, .clock = c->clock, .informed = true};
 	struct engine *g = NULL;
 	int r;
 

@@ -26,6 +26,7 @@ struct context {
 	const struct clock *clock;
 	struct store *store;     /* NULL for commands that need none */
 	bool color;              /* stdout is a terminal that wants colours */
+	bool informed;           /* CAs are asked when they advise to renew (RFC 9773) */
 	struct store *rehearsal; /* a dry run: the real store; the other one is a scratch one */
 };
 

@@ -22,6 +22,7 @@ struct engine_config {
 	bool by_hand;              /* a command: ignores back-offs (never a Retry-After), tries each
 				    * certificate once, works only on its scope */
 	bool patient;              /* … but back-offs hold */
+	bool informed;             /* CAs are asked when they advise to renew (RFC 9773) */
 	struct store
 		*rehearsal; /* a dry run (agent/rehearsal.h): the real store, with whose answers
 			     * its own are served; no hooks, of deployers the check only */

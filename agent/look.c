@@ -6,7 +6,7 @@
  */
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
-#include "agent/schedule.h"
+#include "agent/outlook.h"
 #include "agent/standalone.h"
 #include "base/log.h"
 #include "store/version.h"
@@ -170,6 +170,13 @@ static int look_rows(struct look *l, const struct machine *m, const struct open_
 	return r;
 }
 
+/* There is nothing to do for it before: another look before is spared. */
+static int look_leaves(struct look *l, const struct certificate *c, int64_t until, struct err *e)
+{
+	look_later(l, until);
+	return renewal_look(l->g->config.store, c->id, until, e);
+}
+
 static bool has_order(const struct open_rows *orders, int64_t certificate_id)
 {
 	for (size_t i = 0; i < orders->count; i++)
@@ -178,79 +185,104 @@ static bool has_order(const struct open_rows *orders, int64_t certificate_id)
 	return false;
 }
 
-static int look_schedule(struct look *l, const struct certificate *c, struct schedule *ret,
-			 struct err *e)
-{
-	AUTO_VERSION struct version *live = NULL;
-	struct renewal renewal = {0};
-	struct schedule_input in = {c, NULL, &renewal, store_seed(l->g->config.store), l->now};
-	int r;
-
-	r = renewal_load(l->g->config.store, c->id, &renewal, e);
-	if (r == 0 && c->live_version_id != 0)
-		r = version_load(l->g->config.store, c->live_version_id, &live, e);
-	if (r != 0)
-		return r;
-	in.live = live;
-	*ret = schedule(&in);
-	return 0;
-}
-
-/* A certificate that is due, or that the operator wants now, becomes an order. */
-static int look_certificate(struct look *l, const struct certificate *c, struct err *e)
+/* Whether it is to become an order now: it is due, or the operator wants it. */
+static bool look_issues(struct look *l, const struct certificate *c, const struct schedule *s)
 {
 	struct scope *scope = engine_scope(l->g, c->id);
-	struct schedule s = {0};
+
+	if (s->what == SCHEDULE_NOTHING)
+		return false;
+	if (scope == NULL)
+		return s->when <= l->now;
+	if (scope->tried || (scope->issue == ISSUE_NOW && scope->under_way))
+		return false;
+	scope->tried =
+		scope->issue == ISSUE_NOW || (l->g->config.patient ? s->when : s->due) <= l->now;
+	return scope->tried;
+}
+
+/* Whether the CA is to be asked about it now. What this run has issued is asked about later. */
+static bool look_asks(const struct look *l, const struct certificate *c, const struct outlook *o)
+{
+	const struct scope *scope = engine_scope(l->g, c->id);
+
+	return l->g->config.informed && schedule_asks(&o->in) && (scope == NULL || !scope->tried);
+}
+
+/* There is nothing to do for it before. */
+static int64_t look_until(const struct look *l, const struct outlook *o)
+{
+	int64_t when = o->next.what != SCHEDULE_NOTHING ? o->next.when : INT64_MAX;
+	int64_t asks_at = l->g->config.informed ? schedule_asks_at(&o->in) : INT64_MAX;
+
+	return asks_at < when ? asks_at : when;
+}
+
+static int look_certificate(struct look *l, const struct certificate *c, struct err *e)
+{
+	struct outlook o AUTO_OUTLOOK = {0};
 	struct err why = {0};
 	struct step *step;
 	int r;
 
-	r = look_schedule(l, c, &s, e);
-	if (r != 0 || s.what == SCHEDULE_NOTHING || step_of(l->g, &machine_renewal, c->id) != NULL)
-		return r;
-	if (scope != NULL) {
-		int64_t when = l->g->config.patient ? s.when : s.due;
-
-		if (scope->tried ||
-		    ((scope->issue != ISSUE_NOW || scope->under_way) && when > l->now))
-			return 0;
-		scope->tried = true;
-	} else if (s.when > l->now) {
-		look_later(l, s.when);
+	if (step_of(l->g, &machine_renewal, c->id) != NULL ||
+	    step_of(l->g, &machine_renewal_info, c->id) != NULL)
 		return 0;
+	r = outlook_read(l->g->config.store, c, l->now, &o, e);
+	if (r != 0)
+		return r;
+	if (!look_issues(l, c, &o.next)) {
+		if (look_asks(l, c, &o))
+			return look_claim(l, &machine_renewal_info, c->id, e);
+		return l->g->config.by_hand ? 0 : look_leaves(l, c, look_until(l, &o), e);
 	}
 	step = engine_adopt(l->g, &machine_renewal, c->id);
 	r = machine_renewal.load(step, &why);
 	return r != 0 ? look_unreadable(step, &why, e) : 0;
 }
 
-/* An order that is there already, ours or another process's, is what --force asked for. */
-static void look_is_under_way(const struct look *l, int64_t certificate_id)
+/* An order that is there already, ours or another process's, is what --force asked for. Its end has
+ * the certificate looked at again. */
+static int look_is_under_way(struct look *l, const struct certificate *c, struct err *e)
 {
-	struct scope *scope = engine_scope(l->g, certificate_id);
+	struct scope *scope = engine_scope(l->g, c->id);
 
 	if (scope != NULL)
 		scope->under_way = true;
+	return l->g->config.by_hand ? 0 : look_leaves(l, c, INT64_MAX, e);
 }
 
+static int look_at(struct look *l, const struct open_rows *orders, int64_t id, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	int r = certificate_load(l->g->config.store, id, &c, e);
+
+	if (r != 0 || c == NULL || c->removed_at != 0)
+		return r;
+	l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
+	l->accounts[l->account_count++] = c->account_id;
+	return has_order(orders, id) ? look_is_under_way(l, c, e) : look_certificate(l, c, e);
+}
+
+/* A command's are those it was asked for; the daemon's those that the schedule may have something
+ * to do for. Not more at once than is good for anybody: the end of a step has the rest looked at.
+ */
 static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)
 {
-	struct certificate **list = NULL;
-	size_t count = 0;
-	int r;
+	struct engine *g = l->g;
+	struct id_list due AUTO_ID_LIST = {0};
+	int64_t next = INT64_MAX;
+	size_t count = g->scope_count;
+	int r = 0;
 
-	r = certificate_list(l->g->config.store, &list, &count, e);
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		if (l->g->config.by_hand && engine_scope(l->g, list[i]->id) == NULL)
-			continue;
-		l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
-		l->accounts[l->account_count++] = list[i]->account_id;
-		if (has_order(orders, list[i]->id))
-			look_is_under_way(l, list[i]->id);
-		else
-			r = look_certificate(l, list[i], e);
+	if (!g->config.by_hand) {
+		r = certificate_due(g->config.store, &due, &next, e);
+		count = due.count;
 	}
-	certificate_list_free(list, count);
+	look_later(l, next);
+	for (size_t i = 0; r == 0 && i < count && g->step_count < ENGINE_MAX_STEPS; i++)
+		r = look_at(l, orders, g->config.by_hand ? g->scopes[i].certificate_id : due.ids[i],
+			    e);
 	return r;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * machines — the four machines the engine drives, one file each with its diagram on top:
- * agent/renewal.c (a certificate that is due becomes an order), agent/account.c, agent/stage.c
- * (the order) and agent/deployment.c.
+ * machines — the five machines the engine drives, one file each with its diagram on top:
+ * agent/renewal_info.c (when does the CA advise to renew?), agent/renewal.c (a certificate that is
+ * due becomes an order), agent/account.c, agent/stage.c (the order) and agent/deployment.c.
  */
 #ifndef AGENT_MACHINES_H
 #define AGENT_MACHINES_H
@@ -10,6 +10,7 @@
 #include "agent/step.h"
 
 extern const struct machine machine_renewal;
+extern const struct machine machine_renewal_info;
 extern const struct machine machine_account;
 extern const struct machine machine_order;
 extern const struct machine machine_deployment;

@@ -94,6 +94,8 @@ static const struct option_row rows[] = {
 	{"force-renewal", 0, OPTION_FLAG, AT(force), RENEW, NULL, NULL},
 	{"dry-run", 0, OPTION_FLAG, AT(dry_run), RENEW, NULL,
 	 "only try whether it could be done, at the CA's staging server, and change nothing"},
+	{"recheck", 0, OPTION_FLAG, AT(recheck), " renew ", NULL,
+	 "ask the CA now when it advises to renew, at most once a minute"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
 	{"keep-until-expiring", 0, OPTION_FLAG, AT(ignored), RENEW, NULL, NULL},
 	{"non-interactive", 'n', OPTION_FLAG, AT(ignored), "", NULL, NULL},

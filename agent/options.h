@@ -28,7 +28,7 @@ struct options {
 	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
 	const char *pre_hook, *post_hook, *out;
-	bool agree_tos, standalone, staging, force, dry_run;
+	bool agree_tos, standalone, staging, force, dry_run, recheck;
 	bool ignored; /* options that ask for what is so anyway */
 };
 

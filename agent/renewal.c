@@ -12,7 +12,9 @@
 #include "agent/machines.h"
 #include "agent/work.h"
 #include "base/log.h"
+#include "store/directory.h"
 #include "store/keys.h"
+#include "store/renewal_info.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +96,43 @@ static int key_ask(struct step *s, struct err *e)
 	return work_key(s, m->wish->key, e);
 }
 
+/* Whether the CA's directory, as it was read last, offers renewal information. */
+static bool ca_informs(struct store *store, int64_t account_id)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	AUTO_DIRECTORY struct acme_directory *d = NULL;
+	AUTO_FREE char *body = NULL;
+
+	return account_load(store, account_id, &a, NULL) == 0 && a != NULL &&
+	       directory_load(store, a->server, &body, NULL) == 0 && body != NULL &&
+	       acme_directory_parse(body, strlen(body), &d, NULL) == 0 && d->renewal_info != NULL;
+}
+
+static bool shares_a_name(const struct strlist *a, const struct strlist *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strlist_has(b, a->items[i]))
+			return true;
+	return false;
+}
+
+/* RFC 9773 5: which certificate the order replaces, so that the CA exempts it from its limits. Only
+ * for the account that it was issued for, and not once that was refused. NULL: none. */
+static char *order_replaces(struct step *s, const struct certificate *c)
+{
+	AUTO_VERSION struct version *live = NULL;
+	AUTO_INFO_ROW struct renewal_info *info = NULL;
+	struct store *store = engine_store(s->engine);
+
+	if (version_load(store, c->live_version_id, &live, NULL) != 0 || live == NULL ||
+	    renewal_info_load(store, c->id, &info, NULL) != 0 || info == NULL ||
+	    live->ari_id == NULL || live->account_id != c->account_id ||
+	    (info->version_id == live->id && info->refused) ||
+	    !shares_a_name(&live->names, &c->names) || !ca_informs(store, c->account_id))
+		return NULL;
+	return mem_str(live->ari_id);
+}
+
 static int order_fill(struct step *s, const struct key *key, struct order *o, struct err *e)
 {
 	struct renewal_memory *m = s->memory;
@@ -104,6 +143,7 @@ static int order_fill(struct step *s, const struct key *key, struct order *o, st
 	key_hash(key, o->key_hash);
 	strlist_copy(&o->names, &m->certificate->names);
 	o->wish = mem_str(m->certificate->wish);
+	o->replaces = order_replaces(s, m->certificate);
 	o->stage = mem_str("new");
 	o->created_at = step_now(s);
 	return key_csr(key, &o->names, &o->csr, e);

@@ -5,8 +5,8 @@
 #include "agent/run.h"
 
 #include "agent/loop.h"
+#include "agent/outlook.h"
 #include "agent/report.h"
-#include "agent/schedule.h"
 #include "base/log.h"
 #include "store/deployment.h"
 #include "store/order.h"
@@ -17,24 +17,12 @@
 int run_schedule(struct context *c, const struct certificate *certificate, struct schedule *ret,
 		 struct err *e)
 {
-	AUTO_VERSION struct version *live = NULL;
-	struct renewal renewal = {0};
-	struct schedule_input in = {
-		.certificate = certificate,
-		.renewal = &renewal,
-		.seed = store_seed(c->store),
-		.now = clock_now(c->clock),
-	};
-	int r;
+	struct outlook o AUTO_OUTLOOK = {0};
+	int r = outlook_read(c->store, certificate, clock_now(c->clock), &o, e);
 
-	r = renewal_load(c->store, certificate->id, &renewal, e);
-	if (r == 0 && certificate->live_version_id != 0)
-		r = version_load(c->store, certificate->live_version_id, &live, e);
-	if (r != 0)
-		return r;
-	in.live = live;
-	*ret = schedule(&in);
-	return 0;
+	if (r == 0)
+		*ret = o.next;
+	return r;
 }
 
 int run_find(struct context *c, const char *name, struct certificate **ret_certificate,
@@ -226,6 +214,7 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		.clock = c->clock,
 		.by_hand = true,
 		.patient = patient,
+		.informed = c->informed,
 		.rehearsal = c->rehearsal,
 	};
 	struct engine *g = NULL;

@@ -7,8 +7,10 @@
 #define AGENT_SCHEDULE_H
 
 #include "store/certificate.h"
+#include "store/renewal_info.h"
 #include "store/version.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum schedule_what {
@@ -21,7 +23,8 @@ struct schedule_input {
 	const struct certificate *certificate;
 	const struct version *live; /* NULL: none yet */
 	const struct renewal *renewal;
-	const uint8_t *seed; /* the store's, 32 bytes */
+	const struct renewal_info *info; /* NULL: the CA has said nothing */
+	const uint8_t *seed;             /* the store's, 32 bytes */
 	int64_t now;
 };
 
@@ -32,10 +35,22 @@ struct schedule {
 	char why[160]; /* one clause for people */
 };
 
-/* A third of the lifetime before the end (half when it lives less than ten days), pulled forward
- * by a jitter of up to a tenth of that rest, the same one whenever it is asked (HMAC of the seed
- * and the version). After a failure not before renewal->next_at, except that no back-off is longer
+/* With a valid answer of the CA about this version (RFC 9773 4.2): an instant of its window, the
+ * same one whenever it is asked while the window is the same (HMAC of the seed, the version and
+ * the window), but not after a sixth of the lifetime is left.
+ *
+ * Without one: a third of the lifetime before the end (half when it lives less than ten days),
+ * pulled forward by a jitter of up to a tenth of that rest, chosen in the same way.
+ *
+ * After a failure not before renewal->next_at, except that no back-off is longer
  * than a sixth of the lifetime that remains. */
 struct schedule schedule(const struct schedule_input *in);
+
+/* Whether the CA may and should be asked about the live version now: never before the time that was
+ * set, not when it is expired or has no id (RFC 9773 4.3). */
+bool schedule_asks(const struct schedule_input *in);
+
+/* When that is so at the earliest; INT64_MAX: never. */
+int64_t schedule_asks_at(const struct schedule_input *in);
 
 #endif

@@ -80,6 +80,7 @@ static int version_new(struct step *s, const struct x509_chain *chain, struct ve
 	v->leaf = mem_str(x509_chain_leaf_pem(chain));
 	v->chain = mem_str(x509_chain_rest_pem(chain));
 	v->created_at = step_now(s);
+	v->account_id = o->account_id;
 	return version_insert(engine_store(s->engine), v, e);
 }
 

@@ -9,6 +9,7 @@
 
 #include "acme/identifier.h"
 #include "agent/engine.h"
+#include "store/renewal_info.h"
 
 #include <stdlib.h>
 
@@ -75,12 +76,42 @@ static int new_check(const struct order *o, const struct acme_order *acme,
 	return 0;
 }
 
+/* Whatever the CA says against an order that replaces one, without it the order may be fine: CAs
+ * disagree about the status and the type of that refusal (RFC 9773 5 has 409 alreadyReplaced). */
+static bool new_refuses_to_replace(const struct order *o, const struct work *w)
+{
+	const struct acme_problem *p = w->response != NULL ? w->response->problem : NULL;
+
+	return p != NULL && o->replaces != NULL && p->status >= 400 && p->status < 500 &&
+	       p->status != 429 && !acme_problem_is(p, "rateLimited") &&
+	       !acme_problem_is(p, "badNonce") && !acme_problem_is(p, "userActionRequired");
+}
+
+static int new_without_replaces(struct step *s, struct err *e)
+{
+	struct order *o = order_memory(s)->order;
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	int r;
+
+	r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
+	if (r == 0 && c != NULL)
+		r = renewal_info_refused(engine_store(s->engine), c->id, c->live_version_id, e);
+	if (r != 0)
+		return r;
+	step_says(s, "the CA does not take the order as the successor of the present certificate; "
+		     "it is asked for an independent one");
+	mem_set_str(&o->replaces, NULL);
+	return step_goes(s, &stage_new, e);
+}
+
 static int new_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 	AUTO_ORDER struct acme_order *acme = NULL;
 	int r;
 
+	if (new_refuses_to_replace(m->order, w))
+		return new_without_replaces(s, e);
 	r = order_read(s, w, &acme, e);
 	if (r == 0)
 		r = new_check(m->order, acme, w->response, e);

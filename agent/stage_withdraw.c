@@ -84,6 +84,9 @@ static int withdraw_end(struct step *s, struct err *e)
 		r = withdraw_failed(s, e);
 	if (r != 0)
 		return r;
+	r = renewal_look(engine_store(s->engine), s->certificate_id, 0, e);
+	if (r != 0)
+		return r;
 	o->ended_at = step_now(s);
 	o->standing.next_at = 0;
 	return step_ends(s, o->version_id != 0 ? &stage_done : &stage_failed, e);

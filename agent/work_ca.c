@@ -67,9 +67,9 @@ static int ca_submit(struct work *w, struct err *e)
 		r = engine_session(d->engine, a, &session, e);
 	if (r != 0)
 		return r;
-	if (!d->request->with_jwk && a->url == NULL)
+	if (!d->request->with_jwk && !d->request->unsigned_get && a->url == NULL)
 		return err_set(e, ERR_NET, "the account at %s is not registered yet", a->server);
-	signer.kid = d->request->with_jwk ? NULL : a->url;
+	signer.kid = d->request->with_jwk || d->request->unsigned_get ? NULL : a->url;
 	w->handle = session_submit(session, d->request, &signer, ca_answered, w);
 	return 0;
 }

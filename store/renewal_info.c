@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define RECHECK_SECONDS 60
+
 #define COLUMNS                                                                                    \
 	"id, version_id, window_start, window_end, explanation_url, asked_at, "                    \
 	"refused, " STANDING_COLUMNS
@@ -71,6 +73,18 @@ int renewal_info_refused(struct store *s, int64_t certificate_id, int64_t versio
 	sql_bind_int(&q, version_id);
 	sql_bind_int(&q, certificate_id);
 	return sql_run(&q, e);
+}
+
+int renewal_info_recheck(struct store *s, int64_t certificate_id, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "UPDATE renewal_info SET next_at = 0 "
+						  "WHERE id = $1 AND asked_at <= $2");
+	int r;
+
+	sql_bind_int(&q, certificate_id);
+	sql_bind_int(&q, clock_now(s->clock) - RECHECK_SECONDS);
+	r = sql_run(&q, e);
+	return r == 0 ? renewal_look(s, certificate_id, 0, e) : r;
 }
 
 void renewal_info_free(struct renewal_info *i)

@@ -30,6 +30,9 @@ int renewal_info_save(struct store *s, const struct renewal_info *i, bool releas
 int renewal_info_refused(struct store *s, int64_t certificate_id, int64_t version_id,
 			 struct err *e);
 
+/* The CA is to be asked again now, unless that was done less than a minute ago. */
+int renewal_info_recheck(struct store *s, int64_t certificate_id, struct err *e);
+
 void renewal_info_free(struct renewal_info *i);
 void auto_renewal_info(struct renewal_info **i);
 #define AUTO_INFO_ROW AUTO(auto_renewal_info)

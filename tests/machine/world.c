@@ -152,6 +152,7 @@ void world_start(struct world *w, size_t agent, enum world_run run)
 		.clock = fake_loop_clock(w->loop),
 		.by_hand = run != RUN_DAEMON,
 		.patient = run == RUN_RENEW,
+		.informed = run == RUN_RENEW || run == RUN_DAEMON,
 		.transport_new = mock_net_transport,
 	};
 	enum engine_issue issue = run == RUN_FORCE    ? ISSUE_NOW
