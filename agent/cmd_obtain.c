@@ -14,12 +14,9 @@
 #include "base/log.h"
 #include "store/account.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HANDLE_MAX 64
 
 struct obtain {
 	struct context *c;
@@ -31,16 +28,9 @@ struct obtain {
 	struct rehearsal *rehearsal; /* of a dry run */
 };
 
-/* [a-z0-9][a-z0-9._-]{0,63}, never a path. */
 static int handle_check(const char *handle, struct err *e)
 {
-	size_t len = strlen(handle);
-	bool good = len > 0 && len <= HANDLE_MAX;
-
-	for (size_t i = 0; good && i < len; i++)
-		good = islower((unsigned char)handle[i]) || isdigit((unsigned char)handle[i]) ||
-		       (i > 0 && strchr("._-", handle[i]) != NULL);
-	if (!good)
+	if (!wishing_handle_ok(handle))
 		return usage(e,
 			     "\"%s\" cannot name a certificate: use 1 to 64 of a-z, 0-9, \".\", "
 			     "\"_\", \"-\", beginning with a letter or digit; see --name",
@@ -57,11 +47,11 @@ static char *handle_default(const char *name)
 
 	for (char *p = handle; *p != '\0'; p++)
 		*p = *p == ':' ? '-' : *p;
-	if (strlen(handle) <= HANDLE_MAX)
+	if (strlen(handle) <= WISHING_HANDLE_MAX)
 		return handle;
 	sha256(handle, strlen(handle), hash);
-	snprintf(handle + HANDLE_MAX - 9, 10, "-%02x%02x%02x%02x", hash[0], hash[1], hash[2],
-		 hash[3]);
+	snprintf(handle + WISHING_HANDLE_MAX - 9, 10, "-%02x%02x%02x%02x", hash[0], hash[1],
+		 hash[2], hash[3]);
 	return handle;
 }
 

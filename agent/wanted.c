@@ -20,14 +20,17 @@
 
 #define ENTRY "default" /* the configuration entry of accounts made by commands */
 
+bool wanted_mail_ok(const char *mail)
+{
+	const char *at = strchr(mail, '@');
+
+	return at != NULL && at != mail && at[1] != '\0' && strpbrk(mail, " ,;:<>\t\n") == NULL;
+}
+
 /* What is remembered for a CA must be usable: the next renewal finds it at night. */
 static int account_typed(const struct options *o, struct err *e)
 {
-	const char *at = o->mail != NULL ? strchr(o->mail, '@') : NULL;
-
-	if (o->mail != NULL && o->mail[0] != '\0' &&
-	    (at == NULL || at == o->mail || at[1] == '\0' ||
-	     strpbrk(o->mail, " ,;:<>\t\n") != NULL))
+	if (o->mail != NULL && o->mail[0] != '\0' && !wanted_mail_ok(o->mail))
 		return usage(e, "-m takes one mail address, not \"%s\"", o->mail);
 	if (o->ca_bundle != NULL && access(o->ca_bundle, R_OK) != 0)
 		return err_sys(e, ERR_CONFIG, "the CA bundle %s cannot be read", o->ca_bundle);

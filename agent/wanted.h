@@ -13,6 +13,9 @@
  * bundle, proxy, terms. */
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
 
+/* Whether text is one mail address, as far as a CA's contact needs it. */
+bool wanted_mail_ok(const char *mail);
+
 /* Deployments of the present version to what the wish names only now; again: to all of it once
  * more. What it does not name any more is no longer tried. */
 int wanted_deployments(struct context *c, const struct certificate *certificate, bool again,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * wish — see wish.h. Written by agent/options.c, read by everything that acts on it.
+ * wish — see wish.h. The only place that writes one; what is in it is said by agent/wishing.c and
+ * agent/config/. Read by everything that acts on it.
  */
 #include "agent/wish.h"
 
@@ -17,6 +18,35 @@ void wish_words(const struct json *v, const char *member, struct strlist *words)
 		if (word != NULL)
 			strlist_add(words, word);
 	}
+}
+
+static void put(struct json *wish, const char *member, struct json **part)
+{
+	if (*part != NULL)
+		json_put(wish, member, TAKE(*part));
+}
+
+char *wish_print(struct wish_parts *parts)
+{
+	AUTO_JSON struct json *wish = json_new_map();
+
+	json_put_text(wish, "key", key_kind_name(parts->key));
+	if (parts->profile != NULL)
+		json_put_text(wish, "profile", parts->profile);
+	put(wish, "solver", &parts->solver);
+	put(wish, "deploy", &parts->deploy);
+	put(wish, "pre_hook", &parts->pre_hook);
+	put(wish, "post_hook", &parts->post_hook);
+	return json_print(wish, false);
+}
+
+void wish_parts_clear(struct wish_parts *parts)
+{
+	json_free(parts->solver);
+	json_free(parts->deploy);
+	json_free(parts->pre_hook);
+	json_free(parts->post_hook);
+	*parts = (struct wish_parts){0};
 }
 
 int wish_parse(const char *text, struct wish **ret_wish, struct err *e)

@@ -25,6 +25,18 @@ struct wish {
 	struct strlist post_hook;
 };
 
+/* What a wish is made of; what is NULL is left out. */
+struct wish_parts {
+	enum key_kind key;
+	const char *profile;                                 /* borrowed */
+	struct json *solver, *deploy, *pre_hook, *post_hook; /* owned */
+};
+
+/* The wish as JSON text, which is the caller's. Empties the parts. */
+char *wish_print(struct wish_parts *parts);
+
+void wish_parts_clear(struct wish_parts *parts);
+
 /* ERR_SYS when the text is none of ours: the row was damaged. */
 int wish_parse(const char *text, struct wish **ret_wish, struct err *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * wishing — see wishing.h. The only file that writes a wish.
+ * wishing — see wishing.h.
  */
 #include "agent/wishing.h"
 
@@ -12,6 +12,7 @@
 #include "base/url.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,22 +42,33 @@ static const struct {
 	{"sslcomecc", "https://acme.ssl.com/sslcom-dv-ecc", NULL},
 };
 
+const char *wishing_server_url(const char *name)
+{
+	for (size_t i = 0; i < COUNT_OF(servers); i++)
+		if (str_equal(servers[i].name, name))
+			return servers[i].url;
+	return NULL;
+}
+
+void wishing_server_names(struct strlist *names)
+{
+	for (size_t i = 0; i < COUNT_OF(servers); i++)
+		strlist_add(names, servers[i].name);
+}
+
 int wishing_server(const char *server, bool staging, const char **ret_url, struct err *e)
 {
+	const char *url;
 	struct err why = {0};
 
 	if (server != NULL && staging)
 		return usage(e, "--staging and --server exclude each other");
 	if (server == NULL)
 		server = staging ? "letsencrypt-staging" : "letsencrypt";
-	for (size_t i = 0; i < COUNT_OF(servers); i++)
-		if (str_equal(servers[i].name, server)) {
-			*ret_url = servers[i].url;
-			return 0;
-		}
-	if (url_check_https(server, &why) != 0)
+	url = wishing_server_url(server);
+	if (url == NULL && url_check_https(server, &why) != 0)
 		return usage(e, "--server is an https URL or a short name: %s", why.text);
-	*ret_url = server;
+	*ret_url = url != NULL ? url : server;
 	return 0;
 }
 
@@ -66,6 +78,17 @@ const char *wishing_staging(const char *url)
 		if (servers[i].staging != NULL && str_equal(servers[i].url, url))
 			return servers[i].staging;
 	return url;
+}
+
+bool wishing_handle_ok(const char *text)
+{
+	size_t len = strlen(text);
+	bool good = len > 0 && len <= WISHING_HANDLE_MAX;
+
+	for (size_t i = 0; good && i < len; i++)
+		good = islower((unsigned char)text[i]) || isdigit((unsigned char)text[i]) ||
+		       (i > 0 && strchr("._-", text[i]) != NULL);
+	return good;
 }
 
 /* --- solver --- */
@@ -82,7 +105,7 @@ static int put_port(const struct options *o, struct json *solver, struct err *e)
 	return 0;
 }
 
-static int put_command(struct json *map, const char *member, const char *text, struct err *e)
+static int command_typed(const char *text, struct json **ret_list, struct err *e)
 {
 	struct strlist words AUTO_STRLIST = {0};
 	struct json *list;
@@ -96,17 +119,18 @@ static int put_command(struct json *map, const char *member, const char *text, s
 	list = json_new_list();
 	for (size_t i = 0; i < words.count; i++)
 		json_add_text(list, words.items[i]);
-	json_put(map, member, list);
+	*ret_list = list;
 	return 0;
 }
 
-static struct json *copy(const struct json *v)
+static int put_command(struct json *map, const char *text, struct err *e)
 {
-	AUTO_FREE char *text = json_print(v, false);
-	struct json *result = NULL;
+	struct json *list = NULL;
+	int r = command_typed(text, &list, e);
 
-	(void)json_parse(text, strlen(text), &result, NULL);
-	return result;
+	if (r == 0)
+		json_put(map, "command", list);
+	return r;
 }
 
 /* Address and port that were not typed stay as they are remembered. */
@@ -115,7 +139,7 @@ static int put_listener(const struct options *o, const struct json *old, struct 
 {
 	if (str_equal(json_get_text(old, "name"), "standalone")) {
 		json_free(*solver);
-		*solver = copy(old);
+		*solver = json_clone(old);
 	} else {
 		json_put_text(*solver, "name", "standalone");
 		json_put_number(*solver, "port", 80);
@@ -151,7 +175,7 @@ static int solver_typed(const struct options *o, const struct json *old, struct 
 		r = put_webroot(o, solver, e);
 	} else if (o->solver_exec != NULL) {
 		json_put_text(solver, "name", "exec");
-		r = put_command(solver, "command", o->solver_exec, e);
+		r = put_command(solver, o->solver_exec, e);
 	} else if (listens) {
 		r = put_listener(o, old, &solver, e);
 	} else {
@@ -206,7 +230,7 @@ static int solver_default(struct json **solver, struct err *e)
 	return port_free(json_get_text(*solver, "address"), (int)port, e);
 }
 
-static int solver_judge(const struct json *solver, const struct strlist *names, struct err *e)
+int wishing_solver_handles(const struct json *solver, const struct strlist *names, struct err *e)
 {
 	const struct solver_ops *ops = wire_solver(json_get_text(solver, "name"));
 
@@ -219,6 +243,13 @@ static int solver_judge(const struct json *solver, const struct strlist *names, 
 				e, ERR_CONFIG,
 				"%s needs a DNS challenge, which %s cannot answer: leave it out",
 				names->items[i], ops->name);
+	return 0;
+}
+
+int wishing_solver_check(const struct json *solver, struct err *e)
+{
+	const struct solver_ops *ops = wire_solver(json_get_text(solver, "name"));
+
 	return ops->check != NULL ? ops->check(solver, e) : 0;
 }
 
@@ -258,7 +289,7 @@ static int put_files(const struct options *o, const struct json *old, struct jso
 
 	for (size_t i = 0; !none && i < json_count(old); i++)
 		if (str_equal(json_get_text(json_at(old, i), "name"), "files"))
-			files = copy(json_at(old, i));
+			files = json_clone(json_at(old, i));
 	if ((o->deploy_files != NULL && !none) || o->deploy_owner != NULL ||
 	    o->deploy_mode != NULL) {
 		if (files == NULL)
@@ -278,7 +309,7 @@ static int put_hooks(const struct options *o, const struct json *old, struct jso
 	if (o->deploy_hooks.count == 0) {
 		for (size_t i = 0; i < json_count(old); i++)
 			if (str_equal(json_get_text(json_at(old, i), "name"), "exec"))
-				json_add(list, copy(json_at(old, i)));
+				json_add(list, json_clone(json_at(old, i)));
 		return 0;
 	}
 	for (size_t i = 0; r == 0 && i < o->deploy_hooks.count; i++) {
@@ -288,17 +319,24 @@ static int put_hooks(const struct options *o, const struct json *old, struct jso
 			continue; /* --deploy-hook "" takes the remembered ones away */
 		hook = json_new_map();
 		json_put_text(hook, "name", "exec");
-		r = put_command(hook, "command", o->deploy_hooks.items[i], e);
+		r = put_command(hook, o->deploy_hooks.items[i], e);
 		json_add(list, hook);
 	}
 	return r;
 }
 
+bool wishing_endpoint_ok(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	const char *port = colon != NULL ? colon + 1 : "";
+
+	return colon != NULL && colon != text && strspn(port, "0123456789") == strlen(port) &&
+	       strlen(port) <= 5 && atoi(port) >= 1 && atoi(port) <= 65535;
+}
+
 static int prove_check(const char *prove, struct err *e)
 {
-	const char *colon = strrchr(prove, ':');
-
-	if (colon == NULL || colon == prove || atoi(colon + 1) < 1 || atoi(colon + 1) > 65535)
+	if (!wishing_endpoint_ok(prove))
 		return usage(e, "--prove is HOST:PORT, not \"%s\"", prove);
 	return 0;
 }
@@ -314,13 +352,12 @@ static const char *prove_wanted(const struct options *o, const struct json *old)
 }
 
 /* The last deployer is the one whose reload the server's new face follows. */
-static void put_prove(const char *prove, const struct json *list, struct json *wish)
+static struct json *with_prove(const char *prove, const struct json *list)
 {
 	struct json *proved = json_new_list();
 
-	json_put(wish, "deploy", proved);
 	for (size_t i = 0; i < json_count(list); i++) {
-		struct json *deployer = copy(json_at(list, i));
+		struct json *deployer = json_clone(json_at(list, i));
 
 		if (prove != NULL && i + 1 == json_count(list))
 			json_put_text(deployer, "prove", prove);
@@ -328,9 +365,10 @@ static void put_prove(const char *prove, const struct json *list, struct json *w
 			json_put_text(deployer, "prove", NULL);
 		json_add(proved, deployer);
 	}
+	return proved;
 }
 
-static int put_deploy(const struct options *o, const struct json *old, struct json *wish,
+static int put_deploy(const struct options *o, const struct json *old, struct wish_parts *wish,
 		      struct err *e)
 {
 	AUTO_JSON struct json *list = json_new_list();
@@ -345,78 +383,78 @@ static int put_deploy(const struct options *o, const struct json *old, struct js
 			    ? prove_check(prove, e)
 			    : usage(e, "--prove goes with --deploy-files or --deploy-hook");
 	if (r == 0)
-		put_prove(prove, list, wish);
+		wish->deploy = with_prove(prove, list);
 	return r;
 }
 
 /* --- the whole --- */
 
-static int put_key(const struct options *o, const struct wish *old, struct json *wish,
+static int put_key(const struct options *o, const struct wish *old, struct wish_parts *wish,
 		   struct err *e)
 {
-	enum key_kind kind = old != NULL ? old->key : KEY_EC256;
-
-	if (o->key_type != NULL) {
-		kind = key_kind_parse(o->key_type);
-		if (kind == KEY_NONE)
-			return usage(e, "--key-type is ec-256, ec-384 or rsa-2048, not \"%s\"",
-				     o->key_type);
-	}
-	json_put_text(wish, "key", key_kind_name(kind));
+	wish->key = old != NULL ? old->key : KEY_EC256;
+	if (o->key_type == NULL)
+		return 0;
+	wish->key = key_kind_parse(o->key_type);
+	if (wish->key == KEY_NONE)
+		return usage(e, "--key-type is ec-256, ec-384 or rsa-2048, not \"%s\"",
+			     o->key_type);
 	return 0;
 }
 
 static int put_solver(const struct options *o, const struct wish *old, const struct strlist *names,
-		      struct json *wish, struct err *e)
+		      struct wish_parts *wish, struct err *e)
 {
 	AUTO_JSON struct json *solver = NULL;
 	int r;
 
 	r = solver_typed(o, old != NULL ? old->solver : NULL, &solver, e);
 	if (r == 0 && solver == NULL && old != NULL && old->solver != NULL)
-		solver = copy(old->solver);
+		solver = json_clone(old->solver);
 	else if (r == 0 && !o->standalone && o->webroot == NULL && o->solver_exec == NULL)
 		r = solver_default(&solver, e);
 	if (r == 0)
-		r = solver_judge(solver, names, e);
+		r = wishing_solver_handles(solver, names, e);
 	if (r == 0)
-		json_put(wish, "solver", TAKE(solver));
+		r = wishing_solver_check(solver, e);
+	if (r == 0)
+		wish->solver = TAKE(solver);
 	return r;
 }
 
 /* Typed, remembered, or none; the empty text takes the remembered one away. */
 static int put_hook(const char *typed, const struct wish *old, const char *member,
-		    struct json *wish, struct err *e)
+		    struct json **ret_hook, struct err *e)
 {
 	const struct json *before = old != NULL ? json_get(old->root, member) : NULL;
 
 	if (typed != NULL)
-		return typed[0] != '\0' ? put_command(wish, member, typed, e) : 0;
+		return typed[0] != '\0' ? command_typed(typed, ret_hook, e) : 0;
 	if (before != NULL)
-		json_put(wish, member, copy(before));
+		*ret_hook = json_clone(before);
 	return 0;
 }
 
 int wishing(const struct options *o, const char *old, const struct strlist *names, char **ret_wish,
 	    struct err *e)
 {
-	AUTO_JSON struct json *wish = json_new_map();
+	struct wish_parts wish AUTO(wish_parts_clear) = {0};
 	AUTO_WISH struct wish *before = NULL;
 	int r = 0;
 
 	if (old != NULL)
 		r = wish_parse(old, &before, e);
 	if (r == 0)
-		r = put_key(o, before, wish, e);
+		r = put_key(o, before, &wish, e);
 	if (r == 0)
-		r = put_solver(o, before, names, wish, e);
+		r = put_solver(o, before, names, &wish, e);
 	if (r == 0)
-		r = put_deploy(o, before != NULL ? before->deploy : NULL, wish, e);
+		r = put_deploy(o, before != NULL ? before->deploy : NULL, &wish, e);
 	if (r == 0)
-		r = put_hook(o->pre_hook, before, "pre_hook", wish, e);
+		r = put_hook(o->pre_hook, before, "pre_hook", &wish.pre_hook, e);
 	if (r == 0)
-		r = put_hook(o->post_hook, before, "post_hook", wish, e);
+		r = put_hook(o->post_hook, before, "post_hook", &wish.post_hook, e);
 	if (r == 0)
-		*ret_wish = json_print(wish, false);
+		*ret_wish = wish_print(&wish);
 	return r;
 }

@@ -6,7 +6,10 @@
 #define AGENT_WISHING_H
 
 #include "agent/options.h"
+#include "base/json.h"
 #include "base/strlist.h"
+
+#define WISHING_HANDLE_MAX 64
 
 /* What is not given stays as in old (NULL: nothing is remembered). Without any method: standalone
  * when its port is free, else ERR_CONFIG with a sentence that names --webroot and who has the port.
@@ -22,5 +25,21 @@ int wishing_server(const char *server, bool staging, const char **ret_url, struc
 /* The server to rehearse at for a directory URL: its CA's staging server where that is known, else
  * the same. Borrowed. */
 const char *wishing_staging(const char *url);
+
+/* The URL for a short name, else NULL; and all short names. */
+const char *wishing_server_url(const char *name);
+void wishing_server_names(struct strlist *names);
+
+/* Whether text can name a certificate, and whatever else is named: [a-z0-9][a-z0-9._-]{0,63},
+ * never a path. */
+bool wishing_handle_ok(const char *text);
+
+/* "HOST:PORT", as for prove. */
+bool wishing_endpoint_ok(const char *text);
+
+/* Whether the solver of these settings can answer for all of the names (ERR_CONFIG), and whether
+ * it could do so here and now: directory there, program runnable. */
+int wishing_solver_handles(const struct json *solver, const struct strlist *names, struct err *e);
+int wishing_solver_check(const struct json *solver, struct err *e);
 
 #endif

@@ -25,15 +25,14 @@
 #define TEMPORARY_SIZE 32
 #define PARENT_MODE    0755
 
-static int open_regular(const char *path, int *ret_fd, struct err *e)
+static int open_regular(const char *path, int *ret_fd, struct stat *st, struct err *e)
 {
 	/* O_NONBLOCK: a FIFO in the file's place must not stop us */
 	int fd AUTO_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
+	if (fd < 0 || fstat(fd, st) != 0)
 		return err_sys(e, ERR_CONFIG, "cannot open %s", path);
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st->st_mode))
 		return err_set(e, ERR_CONFIG, "%s is not a regular file", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -56,14 +55,36 @@ static int read_all(int fd, const char *path, struct buf *b, char chunk[CHUNK], 
 	}
 }
 
-int file_read(const char *path, struct buf *b, struct err *e)
+static int judge(const char *path, const struct stat *st, mode_t forbidden, struct err *e)
+{
+	mode_t bad = st->st_mode & forbidden;
+
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return err_set(e, ERR_CONFIG,
+			       "%s belongs to user %u: only root and the user running everleaf may "
+			       "own it",
+			       path, (unsigned)st->st_uid);
+	if ((bad & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(e, ERR_CONFIG, "others may write to %s (mode %04o; chmod go-w)",
+			       path, (unsigned)st->st_mode & 07777);
+	if (bad != 0)
+		return err_set(e, ERR_CONFIG, "everybody may read %s (mode %04o; chmod o-r)", path,
+			       (unsigned)st->st_mode & 07777);
+	return 0;
+}
+
+/* What is judged is what is read: by the descriptor. */
+static int read_file(const char *path, const mode_t *forbidden, struct buf *b, struct err *e)
 {
 	int fd AUTO_FD = -1;
 	char chunk[CHUNK];
 	size_t before = b->len;
+	struct stat st;
 	int r;
 
-	r = open_regular(path, &fd, e);
+	r = open_regular(path, &fd, &st, e);
+	if (r == 0 && forbidden != NULL)
+		r = judge(path, &st, *forbidden, e);
 	if (r != 0)
 		return r;
 	r = read_all(fd, path, b, chunk, e);
@@ -73,6 +94,16 @@ int file_read(const char *path, struct buf *b, struct err *e)
 		b->len = before;
 	}
 	return r;
+}
+
+int file_read(const char *path, struct buf *b, struct err *e)
+{
+	return read_file(path, NULL, b, e);
+}
+
+int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct err *e)
+{
+	return read_file(path, &forbidden, b, e);
 }
 
 int file_write_all(int fd, const void *data, size_t len, struct err *e)

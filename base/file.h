@@ -14,6 +14,10 @@
 /* Appends the whole file to b; ERR_CONFIG when it is missing, unreadable or above b's limit. */
 int file_read(const char *path, struct buf *b, struct err *e);
 
+/* The same, and ERR_CONFIG as well when the file belongs to neither root nor us, or when its mode
+ * has one of the forbidden bits (of S_IWGRP, S_IWOTH, S_IROTH). */
+int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct err *e);
+
 /* Writes name in the directory dir_fd: a temporary file in the same directory (O_EXCL|O_NOFOLLOW,
  * mode), fsync, rename, fsync of the directory. ERR_SYS on failure; nothing is left behind. */
 int file_replace_at(int dir_fd, const char *name, const struct buf *content, mode_t mode,

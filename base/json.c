@@ -223,6 +223,11 @@ struct json *json_new_flag(bool flag)
 	return built(json_boolean(flag));
 }
 
+struct json *json_clone(const struct json *v)
+{
+	return v != NULL ? built(json_deep_copy(library(v))) : NULL;
+}
+
 void json_put(struct json *map, const char *key, struct json *value)
 {
 	AUTO_FREE char *valid = valid_text(key);

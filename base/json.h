@@ -63,6 +63,9 @@ void json_add_text(struct json *list, const char *text);
  * is not UTF-8 was replaced byte by byte with U+FFFD when it was put. */
 char *json_print(const struct json *v, bool indented);
 
+/* A root of its own with the same values. NULL stays NULL. */
+struct json *json_clone(const struct json *v);
+
 void json_free(struct json *v); /* only roots */
 void auto_json(struct json **v);
 #define AUTO_JSON AUTO(auto_json)

@@ -14,6 +14,7 @@
 #include "hooks/call.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What is deployed. All borrowed while the op runs. */
 struct deployer_task {
@@ -46,6 +47,9 @@ extern const struct deployer_ops deployer_files;
 
 /* settings {"command": [program, argument, …]}; reload runs it. */
 extern const struct deployer_ops deployer_exec;
+
+/* The mode of a deployed key, "0640": ERR_CONFIG when it is no mode, or none for a key. */
+int files_mode_parse(const char *text, mode_t *ret_mode, struct err *e);
 
 /* Writes privkey.pem, cert.pem, chain.pem, fullchain.pem for task into a directory made for it
  * (`everleaf export`): replaced one by one. */

@@ -74,12 +74,10 @@ static int read_group(const char *text, gid_t *ret_group, struct err *e)
 	return 0;
 }
 
-static int read_mode(const char *text, mode_t *ret_mode, struct err *e)
+int files_mode_parse(const char *text, mode_t *ret_mode, struct err *e)
 {
 	unsigned long mode;
 
-	if (text == NULL)
-		return 0;
 	if (*text == '\0' || strspn(text, "01234567") != strlen(text) || strlen(text) > 5)
 		return err_set(e, ERR_CONFIG, "mode \"%s\" is not a number like 0640", text);
 	mode = strtoul(text, NULL, 8);
@@ -131,8 +129,8 @@ static int settings_read(const struct json *settings, struct files_settings *ret
 		r = read_owner(owner, &s.owner, e);
 	if (r == 0)
 		r = read_group(group, &s.group, e);
-	if (r == 0)
-		r = read_mode(mode, &s.key_mode, e);
+	if (r == 0 && mode != NULL)
+		r = files_mode_parse(mode, &s.key_mode, e);
 	if (r == 0)
 		*ret_settings = s;
 	return r;
