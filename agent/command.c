@@ -4,6 +4,7 @@
  */
 #include "agent/command.h"
 
+#include "agent/config/config.h"
 #include "agent/report.h"
 
 #include <stdio.h>
@@ -29,6 +30,9 @@ static const struct command commands[] = {
 	 "forget it; deployed files stay where they are"},
 	{"account", "", cmd_account, true, "show", "the accounts at CAs"},
 	{"run", "", cmd_run, true, "", "the daemon, in the foreground"},
+	{"check-config", "", cmd_check_config, false, "[FILE]",
+	 "say everything that is wrong with the configuration file"},
+	{"config", "", cmd_config, true, "show", "the configuration with every default resolved"},
 	{"version", "", cmd_version, false, "", "print the version"},
 	{"help", "", cmd_help, false, "[COMMAND]", "print help"},
 	{"keygen", "", cmd_keygen, false, NULL, NULL}, /* our own child: agent/keygen.h */
@@ -94,6 +98,14 @@ int commands_print(const char *verb, bool json, struct err *e)
 	options_print("");
 	printf("\nSee everleaf(1), and everleaf help COMMAND.\n");
 	return 0;
+}
+
+const char *command_config_file(const struct options *o, bool *ret_asked)
+{
+	const char *from = o->config != NULL ? o->config : getenv("EVERLEAF_CONFIG");
+
+	*ret_asked = from != NULL && from[0] != '\0';
+	return *ret_asked ? from : CONFIG_FILE;
 }
 
 char *command_state_dir(const struct options *o)

@@ -35,6 +35,7 @@ struct option_row {
 #define OBTAIN    " obtain "
 #define RENEW     " obtain renew "
 #define SERVER    " obtain renew reconfigure "
+#define CONFIG    " check-config config "
 
 static const struct option_row rows[] = {
 	{"domain", 'd', OPTION_COMMAS, AT(domains), OBTAIN, "NAME[,NAME...]",
@@ -97,6 +98,8 @@ static const struct option_row rows[] = {
 	{"recheck", 0, OPTION_FLAG, AT(recheck), " renew ", NULL,
 	 "ask the CA now when it advises to renew, at most once a minute"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
+	{"config", 0, OPTION_TEXT, AT(config), CONFIG, "FILE",
+	 "the configuration file (default: $EVERLEAF_CONFIG, /etc/everleaf/everleaf.yaml)"},
 	{"keep-until-expiring", 0, OPTION_FLAG, AT(ignored), RENEW, NULL, NULL},
 	{"non-interactive", 'n', OPTION_FLAG, AT(ignored), "", NULL, NULL},
 	{"state", 0, OPTION_TEXT, AT(state), "", "DIR",

@@ -27,7 +27,7 @@ struct options {
 	const char *http_address, *http_port, *webroot, *solver_exec;
 	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
-	const char *pre_hook, *post_hook, *out;
+	const char *pre_hook, *post_hook, *out, *config;
 	bool agree_tos, standalone, staging, force, dry_run, recheck;
 	bool ignored; /* options that ask for what is so anyway */
 };

@@ -19,7 +19,7 @@ BEGIN {
 	door["event.h"] = "^$"
 	door["idn2.h"] = "^acme/identifier\\.c$"
 	door["ldns/"] = "^base/dns[^/]*$"
-	door["yaml.h"] = "^agent/config[^/]*$"
+	door["yaml.h"] = "^agent/config/yaml\\.c$"
 	door["spawn.h"] = "^$"
 }
 /^[ \t]*#[ \t]*include[ \t]*[<"]/ {

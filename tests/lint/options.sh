@@ -19,7 +19,7 @@ sed -n 's/^[[:space:]]*{"\([a-z0-9-]*\)",.*/\1/p' agent/options.c | {
 	exit "$missing"
 } || bad=1
 
-sed -n 's/^[[:space:]]*{"\([a-z]*\)", "[a-z ]*", cmd_.*/\1/p' agent/command.c | {
+sed -n 's/^[[:space:]]*{"\([a-z-]*\)", "[a-z ]*", cmd_.*/\1/p' agent/command.c | {
 	missing=0
 	while read -r command; do
 		[ "$command" != keygen ] || continue # our own child
