@@ -9,6 +9,7 @@
 #include "agent/wishing.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,13 @@ static char *pattern_from(const char *file, const char *pattern)
 	return mem_printf("%s/%s", folder, pattern);
 }
 
+/* A folder that is not there has no matches; one that cannot be read may have some. */
+static int folder_unreadable(const char *path, int error)
+{
+	(void)path;
+	return error != ENOENT && error != ENOTDIR;
+}
+
 static void include_one(struct reader *r, const struct node *v, int depth)
 {
 	AUTO_FREE char *pattern = NULL;
@@ -128,7 +136,7 @@ static void include_one(struct reader *r, const struct node *v, int depth)
 		return;
 	}
 	pattern = pattern_from(v->at.file, v->text);
-	result = glob(pattern, GLOB_ERR, NULL, &found);
+	result = glob(pattern, 0, folder_unreadable, &found);
 	if (result == GLOB_NOMATCH && strpbrk(v->text, "*?[") == NULL)
 		config_error_add(r->reading.errors, &v->at, "there is no file %s", pattern);
 	else if (result != 0 && result != GLOB_NOMATCH)
@@ -277,7 +285,7 @@ static void load(struct reader *r, const char *path, int depth, const struct pla
 	}
 	r->roots = mem_grow(r->roots, r->root_count + 1, sizeof(struct node *));
 	r->roots[r->root_count++] = root;
-	if (root->kind != NODE_MAP) {
+	if (root->kind != NODE_MAP && !node_is_empty(root)) {
 		config_error_add(r->reading.errors, &root->at,
 				 "a configuration has to be a map of sections, not %s",
 				 type_of(root));

@@ -357,7 +357,7 @@ struct json *type_server(struct reading *r, const struct node *v)
 				 "\"%s\" is no CA's short name and no https URL%s", text,
 				 suggestion);
 	else
-		config_error_add(r->errors, &v->at, "\"server\" is an https URL: %s", e.text);
+		config_error_add(r->errors, &v->at, "%s", e.text);
 	return NULL;
 }
 

@@ -11,6 +11,9 @@
 
 #define CORE "tag:yaml.org,2002:"
 
+static const char no_alias[] =
+	"aliases (*) are not used here: write it out, in quotes if it begins with *";
+
 struct parsing {
 	yaml_parser_t yaml;
 	yaml_event_t event; /* the present one */
@@ -58,19 +61,31 @@ static struct place place_of_offset(const struct parsing *p, size_t offset)
 	return at;
 }
 
+/* What stands at a mark, which counts characters and not bytes; NUL at the end. */
+static char character_at(const struct parsing *p, const yaml_mark_t *mark)
+{
+	size_t left = mark->index;
+
+	for (size_t i = 0; i < p->len; i++)
+		if (((unsigned char)p->text[i] & 0xc0) != 0x80 && left-- == 0)
+			return p->text[i];
+	return '\0';
+}
+
 static void complain_syntax(struct parsing *p)
 {
 	const yaml_parser_t *y = &p->yaml;
 	struct place at = place_of(p, &y->problem_mark);
 	struct place from = place_of(p, &y->context_mark);
 	const char *problem = y->problem != NULL ? y->problem : "out of memory";
-	size_t index = y->problem_mark.index;
 
 	if (y->error == YAML_READER_ERROR) {
 		at = place_of_offset(p, y->problem_offset);
 		config_error_add(p->errors, &at, "this is not UTF-8 text: %s", problem);
-	} else if (index < p->len && p->text[index] == '\t') {
+	} else if (character_at(p, &y->problem_mark) == '\t') {
 		config_error_add(p->errors, &at, "a tab: YAML is indented by spaces");
+	} else if (y->context != NULL && character_at(p, &y->context_mark) == '*') {
+		config_error_add(p->errors, &from, "%s", no_alias);
 	} else if (y->context != NULL) {
 		config_error_add(p->errors, &at, "this is not YAML: %s, %s from %d:%d on", problem,
 				 y->context, from.line, from.column);
@@ -216,7 +231,7 @@ static struct node *value(struct parsing *p, int depth)
 		return map(p, depth);
 	if (p->event.type == YAML_SCALAR_EVENT)
 		return scalar(p);
-	refuse(p, "aliases (*) are not used here: write it out, in quotes if it begins with *");
+	refuse(p, no_alias);
 	n = node_new(p, NODE_TEXT);
 	if (n != NULL)
 		n->text = mem_str("");
