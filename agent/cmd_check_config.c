@@ -82,9 +82,11 @@ int cmd_check_config(struct context *c, struct err *e)
 		return usage(e, "check-config takes one file");
 	if (operands->count == 1)
 		path = operands->items[0];
-	if (operands->count == 0 && !asked && access(path, F_OK) != 0 && !c->options->json) {
-		printf("there is no %s: nothing is configured by a file\n", path);
-		return EXIT_DONE;
-	}
-	return check(c, path);
+	else if (!asked && access(path, F_OK) != 0)
+		path = NULL;
+	if (path != NULL || c->options->json)
+		return check(c, path);
+	if (!c->options->quiet)
+		printf("there is no " CONFIG_FILE ": nothing is configured by a file\n");
+	return EXIT_DONE;
 }

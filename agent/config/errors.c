@@ -84,7 +84,7 @@ char *config_error_line(const struct config_error *error)
 	const char *mark = error->warning ? "warning: " : "";
 
 	if (error->line == 0)
-		return mem_printf("%s: %s%s", error->file, mark, error->text);
+		return mem_printf("%s%s", mark, error->text);
 	return mem_printf("%s:%d:%d: %s%s", error->file, error->line, error->column, mark,
 			  error->text);
 }

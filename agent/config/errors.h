@@ -41,7 +41,8 @@ void config_errors_sort(struct config_errors *l);
 /* How many are warnings (or not). */
 size_t config_errors_count(const struct config_errors *l, bool warnings);
 
-/* "file:line:column: text", with "warning: " before the text of one. The caller's. */
+/* "file:line:column: text", with "warning: " before the text of one; of a file as a whole, which
+ * its text names, only the text. The caller's. */
 char *config_error_line(const struct config_error *error);
 
 /* All of them on stderr, a line each. */

@@ -10,8 +10,8 @@
 
 /* A configuration and every line that is said of it. */
 struct config_case {
-	const char *text;     /* of c.yaml */
-	const char *want;     /* "c.yaml:1:2: …" lines, joined by a line feed */
+	const char *text;      /* of c.yaml */
+	const char *want;      /* "c.yaml:1:2: …" lines, joined by a line feed */
 	const char *files[10]; /* others: name, text, name, text … */
 };
 
