@@ -144,25 +144,33 @@ static void make_names(struct making *m)
 }
 
 /* Without any word: the only account there is. */
-static void make_accounts(struct making *m)
+static void make_only_account(struct making *m)
 {
 	const struct section *s = &m->r->accounts;
+	const char *why = "there is more than one: say which, here or in \"defaults\"";
+
+	if (s->count == 1 && m->r->config->complete) {
+		if (resolve(m, s, s->entries[0].key->text, NULL) != NULL)
+			strlist_add(&m->accounts, s->entries[0].key->text);
+		return;
+	}
+	if (s->count == 0)
+		why = "\"accounts\" has none";
+	else if (s->count == 1)
+		why = "there may be more than one: not everything could be read";
+	config_error_add(m->r->reading.errors, &m->entry->key->at,
+			 "certificate \"%s\" has no \"account\", and %s", m->entry->key->text, why);
+	m->good = false;
+}
+
+static void make_accounts(struct making *m)
+{
 	const struct node *at = NULL;
 	bool good = m->good;
 	const struct json *list = setting(m, "account", &at);
 
 	if (list == NULL && at == NULL && m->good == good) {
-		if (s->count == 1 && resolve(m, s, s->entries[0].key->text, NULL) != NULL)
-			strlist_add(&m->accounts, s->entries[0].key->text);
-		if (s->count == 1)
-			return;
-		config_error_add(m->r->reading.errors, &m->entry->key->at,
-				 "certificate \"%s\" has no \"account\", and %s",
-				 m->entry->key->text,
-				 s->count == 0 ? "\"accounts\" has none"
-					       : "there is more than one: say which, here or in "
-						 "\"defaults\"");
-		m->good = false;
+		make_only_account(m);
 		return;
 	}
 	if (list != NULL && json_count(list) == 0) {
@@ -171,7 +179,8 @@ static void make_accounts(struct making *m)
 		m->good = false;
 	}
 	for (size_t i = 0; i < json_count(list); i++)
-		if (resolve(m, s, json_text(json_at(list, i)), item_of(at, i)) != NULL)
+		if (resolve(m, &m->r->accounts, json_text(json_at(list, i)), item_of(at, i)) !=
+		    NULL)
 			strlist_add(&m->accounts, json_text(json_at(list, i)));
 }
 
@@ -311,8 +320,8 @@ static void certificate_read(struct reader *r, const struct entry *entry)
 			? json_new_map()
 			: schema_read(&r->reading, entry->value, what, certificate_keys, &good);
 	m.good = m.good && good;
-	if (r->defaults_unclear)
-		leave(&m, "rests on \"defaults\", which has an error");
+	if (r->defaults_unclear != NULL)
+		leave(&m, r->defaults_unclear);
 	else
 		make_all(&m);
 	if (m.good)

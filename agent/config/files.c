@@ -84,18 +84,31 @@ static void section_add(struct reader *r, struct section *s, const struct node *
 		entry_add(r, s, value->keys[i], value->items[i]);
 }
 
+static const char defaults_twice[] = "rests on \"defaults\", which is given twice";
+
 static void single_add(struct reader *r, struct single *s, const struct node *key,
 		       const struct node *value)
 {
-	if (s->key != NULL)
-		config_error_add(r->reading.errors, &key->at,
-				 "\"%s\" is given a second time: first at %s:%d:%d", key->text,
-				 s->key->at.file, s->key->at.line, s->key->at.column);
-	else if (!node_is_empty(value))
-		*s = (struct single){key, value};
+	if (s->key == NULL) {
+		if (!node_is_empty(value))
+			*s = (struct single){key, value};
+		return;
+	}
+	config_error_add(r->reading.errors, &key->at,
+			 "\"%s\" is given a second time: first at %s:%d:%d", key->text,
+			 s->key->at.file, s->key->at.line, s->key->at.column);
+	if (s == &r->defaults)
+		r->defaults_unclear = defaults_twice;
 }
 
 /* --- include --- */
+
+/* What stands in a file that cannot be read nobody knows. */
+static void lose(struct reader *r, bool defaults)
+{
+	r->config->complete = false;
+	r->defaults_lost = r->defaults_lost || defaults;
+}
 
 /* The pattern as seen from the folder of the file it stands in, whose own name is no pattern. */
 static char *pattern_from(const char *file, const char *pattern)
@@ -129,7 +142,10 @@ static void include_one(struct reader *r, const struct node *v, int depth)
 	glob_t found = {0};
 	int result;
 
+	if (node_is_empty(v))
+		return;
 	if (v->kind != NODE_TEXT || v->text[0] == '\0') {
+		lose(r, true);
 		config_error_add(r->reading.errors, &v->at,
 				 "\"include\" has to be a path, or a list of paths, not %s",
 				 type_of(v));
@@ -142,7 +158,7 @@ static void include_one(struct reader *r, const struct node *v, int depth)
 	else if (result != 0 && result != GLOB_NOMATCH)
 		config_error_add(r->reading.errors, &v->at, "cannot look for %s", pattern);
 	if (result != 0 && (result != GLOB_NOMATCH || strpbrk(v->text, "*?[") == NULL))
-		r->config->complete = false;
+		lose(r, true);
 	for (size_t i = 0; result == 0 && i < found.gl_pathc; i++)
 		load(r, found.gl_pathv[i], depth + 1, &v->at);
 	globfree(&found);
@@ -188,6 +204,8 @@ static void top_unknown(struct reader *r, const struct node *key)
 	config_error_add(r->reading.errors, &key->at, "\"%s\" is no section of a configuration%s",
 			 key->text, suggestion);
 	r->config->complete = false; /* were they the certificates? */
+	if (strstr(suggestion, "\"defaults\"") != NULL)
+		r->defaults_lost = true;
 }
 
 static void top_add(struct reader *r, const struct node *key, const struct node *value, int depth)
@@ -220,6 +238,8 @@ static void top_repeated(struct reader *r, const struct node *key, const struct 
 			 "\"%s\" stands here a second time: first in line %d", key->text,
 			 root->keys[first]->at.line);
 	r->config->complete = false; /* what stands below it is not read */
+	if (str_equal(key->text, "defaults"))
+		r->defaults_unclear = defaults_twice;
 }
 
 /* False: it was read before, or cannot be. at: where it is complained about. */
@@ -253,14 +273,19 @@ static bool source_add(struct reader *r, const char *path, const struct place *f
 static struct node *parse(struct reader *r, const struct place *file, const struct place *from)
 {
 	struct buf text AUTO_BUF = {0};
+	struct node *root;
 	struct err e = {0};
 
 	buf_init(&text, NODE_MAX_BYTES);
 	if (file_read_judged(file->file, FORBIDDEN, &text, &e) != 0) {
 		config_error_add(r->reading.errors, from != NULL ? from : file, "%s", e.text);
+		lose(r, true);
 		return NULL;
 	}
-	return node_parse(text.data, text.len, file, &r->nodes, r->reading.errors);
+	root = node_parse(text.data, text.len, file, &r->nodes, r->reading.errors);
+	if (root == NULL)
+		lose(r, memmem(text.data, text.len, "defaults", 8) != NULL);
+	return root;
 }
 
 static void load(struct reader *r, const char *path, int depth, const struct place *from)
@@ -271,7 +296,7 @@ static void load(struct reader *r, const char *path, int depth, const struct pla
 	if (depth > MAX_DEPTH) {
 		config_error_add(r->reading.errors, from,
 				 "files include files more than %d times over", MAX_DEPTH);
-		r->config->complete = false;
+		lose(r, true);
 		return;
 	}
 	if (!source_add(r, path, from))
@@ -279,10 +304,8 @@ static void load(struct reader *r, const char *path, int depth, const struct pla
 	strlist_add(&r->config->files, path);
 	file.file = r->config->files.items[file.order];
 	root = parse(r, &file, from);
-	if (root == NULL) {
-		r->config->complete = false;
+	if (root == NULL)
 		return;
-	}
 	r->roots = mem_grow(r->roots, r->root_count + 1, sizeof(struct node *));
 	r->roots[r->root_count++] = root;
 	if (root->kind != NODE_MAP && !node_is_empty(root)) {

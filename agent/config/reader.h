@@ -48,8 +48,10 @@ struct reader {
 	struct section accounts, solvers, deployers, certificates;
 	struct single defaults, notify, metrics, log;
 	struct json *defaults_read;
-	struct strlist defaults_bad; /* keys of defaults that cannot be used */
-	bool defaults_unclear;       /* none of it can be used: a key of it is unknown */
+	struct strlist defaults_bad;  /* keys of defaults that cannot be used */
+	const char *defaults_unclear; /* why none of it can be used, and so no certificate that may
+				       * rest on it; static, NULL: it can */
+	bool defaults_lost;           /* defaults may stand where nothing could be read */
 };
 
 /* files.c: reads a file and what it includes into the sections. */

@@ -257,6 +257,8 @@ static void defaults_read(struct reader *r)
 
 	if (v == NULL) {
 		r->defaults_read = json_new_map();
+		if (r->defaults_lost)
+			r->defaults_unclear = "may rest on \"defaults\" that could not be read";
 		return;
 	}
 	r->defaults_read = schema_read(&r->reading, v, "\"defaults\"", defaults_keys, &good);
@@ -265,7 +267,8 @@ static void defaults_read(struct reader *r)
 		if (node_get(v, k->name) != NULL && json_get(r->defaults_read, k->name) == NULL)
 			strlist_add(&r->defaults_bad, k->name);
 	}
-	r->defaults_unclear = v->kind != NODE_MAP || known != v->count;
+	if (v->kind != NODE_MAP || known != v->count)
+		r->defaults_unclear = "rests on \"defaults\", which has an error";
 	defaults_resolve(r, &r->accounts, "account");
 	defaults_resolve(r, &r->solvers, "solver");
 	defaults_resolve(r, &r->deployers, "deploy");

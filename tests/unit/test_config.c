@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LE "accounts: {le: {server: letsencrypt}}\n"
+
 static const char good[] =
 	"# everything there is\n"
 	"include: more.yaml\n"
@@ -254,22 +256,34 @@ static void nothing_is_a_configuration_too(void **state)
 
 /* What may be acted upon, what has to be left alone, and whether the rest may be taken away. */
 static const struct {
-	const char *text;
+	const char *text, *more; /* more.yaml; NULL: it is not there */
 	const char *good, *left;
 	bool complete;
 } partial[] = {
-	{"accounts: {le: {server: le}}\n"
-	 "certificates: {a.test: , b.test: {paused: x}, c.test: {solver: x}, d.test: }\n",
+	{LE "certificates: {a.test: , b.test: {paused: x}, c.test: {solver: x}, d.test: }\n", NULL,
 	 "a.test d.test", "b.test c.test", true},
-	{"accounts: {le: {server: le}}\ncertificates: {a.test: , a.test: {}}\n", "", "a.test",
-	 true},
-	{"accounts: {le: {server: le}}\ncertificates: {a.test: }\ninclude: gone.yaml\n", "a.test",
-	 "", false},
-	{"accounts: {le: {server: le}}\ncertificates: {a.test: }\ncertificats: {b.test: }\n",
+	{LE "certificates: {a.test: , a.test: {}}\n", NULL, "", "a.test", true},
+	{"certificates: {a.test: {}\n", NULL, "", "", false},
+	/* nobody knows whether there is another account, or defaults */
+	{LE "certificates: {a.test: }\ninclude: more.yaml\n", NULL, "", "a.test", false},
+	{LE "certificates: {a.test: }\ninclude: more.yaml\n", "x: {", "", "a.test", false},
+	{LE "certificates: {a.test: {account: le}}\ninclude: more.yaml\n", "defaults: {", "",
+	 "a.test", false},
+	{LE "certificates: {a.test: {account: le}}\ndefault: {key: rsa}\n", NULL, "", "a.test",
+	 false},
+	{LE "defaults: {account: le}\ncertificates: {a.test: }\ndefaults: {key: rsa}\n", NULL, "",
+	 "a.test", false},
+	{LE "defaults: {account: le}\ncertificates: {a.test: }\ninclude: more.yaml\n",
+	 "defaults: {key: rsa}\n", "", "a.test", true},
+	/* here it is clear */
+	{LE "certificates: {a.test: {account: le}}\ninclude: more.yaml\n", "x: {", "a.test", "",
+	 false},
+	{LE "defaults: {account: le}\ncertificates: {a.test: }\ninclude: more.yaml\n", NULL,
 	 "a.test", "", false},
-	{"certificates: {a.test: {}\n", "", "", false},
-	{"accounts: {le: {server: le}}\ncertificates: {a.test: }\ncertificates: {b.test: }\n",
-	 "a.test", "", false},
+	{LE "certificates: {a.test: {account: le}}\ncertificats: {b.test: }\n", NULL, "a.test", "",
+	 false},
+	{LE "certificates: {a.test: {account: le}}\ncertificates: {b.test: }\n", NULL, "a.test", "",
+	 false},
 };
 
 static void a_mistake_leaves_out_one_certificate_and_not_the_others(void **state)
@@ -281,6 +295,9 @@ static void a_mistake_leaves_out_one_certificate_and_not_the_others(void **state
 		AUTO_CONFIG struct config *c = NULL;
 
 		config_file_write("c.yaml", partial[i].text);
+		(void)unlink("more.yaml");
+		if (partial[i].more != NULL)
+			config_file_write("more.yaml", partial[i].more);
 		c = config_read("c.yaml", 0, &errors);
 		for (size_t j = 0; j < c->certificate_count; j++)
 			strlist_add(&got, c->certificates[j].name);

@@ -150,14 +150,35 @@ static const struct config_case rows[] = {
 	{"include: [a.yaml, b.yaml]\n" LE,
 	 "a.yaml:2:1: this is not YAML: did not find expected ',' or '}', while parsing a flow "
 	 "mapping from 1:15 on\n"
-	 "b.yaml:1:33: there is no solver \"x\"",
+	 "b.yaml:1:46: there is no solver \"x\"",
 	 {"a.yaml", "certificates: {a.test: {}\n", "b.yaml",
-	  "certificates: {b.test: {solver: x}}\n"}},
+	  "certificates: {b.test: {account: le, solver: x}}\n"}},
 	/* five files deep */
 	{"include: a.yaml\n",
 	 "e.yaml:1:10: files include files more than 4 times over",
 	 {"a.yaml", "include: b.yaml\n", "b.yaml", "include: d.yaml\n", "d.yaml",
 	  "include: e.yaml\n", "e.yaml", "include: f.yaml\n", "f.yaml", "log: {format: xml}\n"}},
+	/* defaults in two files: who rests on them is left */
+	{"defaults: {key: rsa}\n"
+	 "include: a.yaml\n" LE "certificates: {a.test: }\n",
+	 "c.yaml:4:16: certificate \"a.test\" rests on \"defaults\", which is given twice, so this "
+	 "certificate is left as it was\n"
+	 "a.yaml:1:1: \"defaults\" is given a second time: first at c.yaml:1:1",
+	 {"a.yaml", "defaults: {key: ec-384}\n"}},
+	/* defaults that may be in a file that cannot be read */
+	{"include: a.yaml\n" LE "certificates: {a.test: }\n",
+	 "c.yaml:3:16: certificate \"a.test\" may rest on \"defaults\" that could not be read, so "
+	 "this certificate is left as it was\n"
+	 "a.yaml:2:1: this is not YAML: did not find expected ',' or '}', while parsing a flow "
+	 "mapping from 1:11 on",
+	 {"a.yaml", "defaults: {key: rsa\n"}},
+	/* accounts that may be in a file that cannot be read */
+	{"include: a.yaml\n" LE "certificates: {a.test: }\n",
+	 "c.yaml:3:16: certificate \"a.test\" has no \"account\", and there may be more than one: "
+	 "not everything could be read\n"
+	 "a.yaml:2:1: this is not YAML: did not find expected ',' or '}', while parsing a flow "
+	 "mapping from 1:11 on",
+	 {"a.yaml", "accounts: {x: {}\n"}},
 	/* an include that is a map */
 	{"include: {a: b}\n",
 	 "c.yaml:1:10: \"include\" has to be a path, or a list of paths, not a map",

@@ -108,7 +108,9 @@ static const struct config_case rows[] = {
 	/* sections of names twice, too */
 	{LE "accounts: {x: {server: le}}\n"
 	    "certificates: {a.test: }\n",
-	 "c.yaml:2:1: \"accounts\" stands here a second time: first in line 1",
+	 "c.yaml:2:1: \"accounts\" stands here a second time: first in line 1\n"
+	 "c.yaml:3:16: certificate \"a.test\" has no \"account\", and there may be more than one: "
+	 "not everything could be read",
 	 {NULL}},
 	/* JSON null is no section */
 	{"{\"accounts\": null}\n",
