@@ -37,8 +37,9 @@ bool wishing_handle_ok(const char *text);
 /* "HOST:PORT", as for prove. */
 bool wishing_endpoint_ok(const char *text);
 
-/* Whether the solver of these settings can answer for all of the names (ERR_CONFIG), and whether
- * it could do so here and now: directory there, program runnable. */
+/* Whether the solver of these settings can answer for all of the names (ERR_CONFIG, also when there
+ * is no such solver); and whether one that there is could do so here and now: directory there,
+ * program runnable. */
 int wishing_solver_handles(const struct json *solver, const struct strlist *names, struct err *e);
 int wishing_solver_check(const struct json *solver, struct err *e);
 

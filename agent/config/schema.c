@@ -6,8 +6,6 @@
 
 #include "agent/config/types.h"
 
-#define KEYS_MAX 16 /* of a table */
-
 static size_t row_of(const struct schema_key *keys, const char *name)
 {
 	size_t i = 0;
@@ -17,13 +15,8 @@ static size_t row_of(const struct schema_key *keys, const char *name)
 	return i;
 }
 
-bool schema_has(const struct schema_key *keys, const char *name)
-{
-	return keys[row_of(keys, name)].name != NULL;
-}
-
-void schema_complain_key(struct config_errors *errors, const struct node *key, const char *what,
-			 const struct schema_key *keys)
+static void complain_unknown(struct config_errors *errors, const struct node *key, const char *what,
+			     const struct schema_key *keys)
 {
 	struct strlist known AUTO_STRLIST = {0};
 	AUTO_FREE char *suggestion = NULL;
@@ -36,7 +29,7 @@ void schema_complain_key(struct config_errors *errors, const struct node *key, c
 
 /* Which of the map's values belongs to which row. False: a key is unknown or stands there twice. */
 static bool keys_sort(struct reading *r, const struct node *map, const char *what,
-		      const struct schema_key *keys, size_t found[KEYS_MAX])
+		      const struct schema_key *keys, size_t found[SCHEMA_MAX_KEYS])
 {
 	bool good = true;
 
@@ -45,7 +38,7 @@ static bool keys_sort(struct reading *r, const struct node *map, const char *wha
 		size_t row = row_of(keys, key->text);
 
 		if (keys[row].name == NULL) {
-			schema_complain_key(r->errors, key, what, keys);
+			complain_unknown(r->errors, key, what, keys);
 			good = false;
 		} else if (found[row] != 0) {
 			config_error_add(r->errors, &key->at,
@@ -63,7 +56,7 @@ struct json *schema_read(struct reading *r, const struct node *v, const char *wh
 			 const struct schema_key *keys, bool *ret_good)
 {
 	struct json *result = json_new_map();
-	size_t found[KEYS_MAX] = {0}; /* index + 1 */
+	size_t found[SCHEMA_MAX_KEYS] = {0}; /* index + 1 */
 
 	if (v->kind != NODE_MAP) {
 		config_error_add(r->errors, &v->at, "%s has to be a map of keys and values, not %s",

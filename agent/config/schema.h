@@ -10,6 +10,8 @@
 #include "agent/config/node.h"
 #include "base/json.h"
 
+#define SCHEMA_MAX_KEYS 16
+
 struct reading {
 	struct config_errors *errors;
 	bool secrets;    /* references are followed, to see whether they lead anywhere */
@@ -20,7 +22,7 @@ struct reading {
 typedef struct json *schema_type(struct reading *r, const struct node *v);
 
 struct schema_key {
-	const char *name; /* NULL ends a table */
+	const char *name; /* NULL ends a table, of at most SCHEMA_MAX_KEYS */
 	schema_type *type;
 	bool required;
 	const char *member; /* what JSON calls it; NULL: the same */
@@ -29,11 +31,5 @@ struct schema_key {
 /* what: for sentences, `solver "web"`. Never NULL; *ret_good: nothing was wrong. */
 struct json *schema_read(struct reading *r, const struct node *v, const char *what,
 			 const struct schema_key *keys, bool *ret_good);
-
-/* Complains about a key that the table does not have. */
-void schema_complain_key(struct config_errors *errors, const struct node *key, const char *what,
-			 const struct schema_key *keys);
-
-bool schema_has(const struct schema_key *keys, const char *name);
 
 #endif

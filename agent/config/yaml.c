@@ -77,7 +77,7 @@ static void complain_syntax(struct parsing *p)
 	const yaml_parser_t *y = &p->yaml;
 	struct place at = place_of(p, &y->problem_mark);
 	struct place from = place_of(p, &y->context_mark);
-	const char *problem = y->problem != NULL ? y->problem : "out of memory";
+	const char *problem = y->problem != NULL ? y->problem : "it cannot be read";
 
 	if (y->error == YAML_READER_ERROR) {
 		at = place_of_offset(p, y->problem_offset);
@@ -100,6 +100,8 @@ static bool next(struct parsing *p)
 	yaml_event_delete(&p->event);
 	if (yaml_parser_parse(&p->yaml, &p->event) == 1)
 		return true;
+	if (p->yaml.error == YAML_MEMORY_ERROR)
+		abort(); /* base/mem.h */
 	complain_syntax(p);
 	return false;
 }
@@ -264,7 +266,7 @@ struct node *node_parse(const char *text, size_t len, const struct place *file, 
 	struct node *root;
 
 	if (yaml_parser_initialize(&p.yaml) != 1)
-		abort(); /* out of memory */
+		abort(); /* base/mem.h */
 	yaml_parser_set_encoding(&p.yaml, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&p.yaml, (const unsigned char *)text, len);
 	root = document(&p);
