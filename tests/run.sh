@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 . packaging/lib.sh
 
 packages_tests='libcmocka-dev python3-pytest python3-cryptography nginx-light clang clang-format
-	shellcheck mandoc strace universal-ctags'
+	libclang-rt-14-dev shellcheck mandoc strace universal-ctags'
 
 jobs=$(nproc)
 logs=build/logs
@@ -94,15 +94,19 @@ unit() {
 	tally "$name" "$good" "$bad" "$left"
 }
 
-lint() {
-	log=$logs/lint.log
+# taps NAME SECONDS COMMAND… — a command that prints TAP, one line a test.
+taps() {
+	name=$1
+	log=$logs/$name.log
+	seconds=$2
+	shift 2
 	ended=0
-	limited 300 "$log" make -s -C build/release lint || ended=$?
+	limited "$seconds" "$log" "$@" || ended=$?
 	good=$(grep -c '^ok ' "$log" || :)
 	bad=$(grep -c '^not ok ' "$log" || :)
-	[ "$ended" -eq 0 ] || cat "$log"
+	[ "$ended" -eq 0 ] || tail -n 200 "$log"
 	[ "$ended" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
-	tally lint "$good" "$bad" 0
+	tally "$name" "$good" "$bad" 0
 }
 
 # pytests NAME SECONDS TARGET — one of the make targets that run pytest, which counts in a file that
@@ -162,11 +166,12 @@ configure_in build/clang --enable-werror CC=clang || die "configure failed with 
 say "building and testing; the logs are in $logs"
 one gcc 600 make -C build/release -j "$jobs"
 one clang 600 make -C build/clang -j "$jobs" check TESTS=
-lint
+taps lint 300 make -s -C build/release lint
 unit unit build/release 1200 make -C build/release -j "$jobs" check
 unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
 pytests real 900 check-real
 pytests crash 1200 check-crash
+taps fuzz 900 make -s -C build/release fuzz
 one tarball 1500 make -C build/release -j "$jobs" distcheck
 
 line="$passed passed, $failed failed"
