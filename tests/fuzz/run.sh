@@ -31,7 +31,7 @@ make -s -j2 libeverleaf.a >build.log 2>&1 || { tail -n 20 build.log; fail "the b
 libs=$FUZZ_LIBS # the make that called us knows them
 mkdir -p found grown
 
-targets=${FUZZ_TARGETS:-$(cd "$source/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')}
+targets=${FUZZ_TARGETS:-$(find "$source/tests/fuzz" -name 'fuzz_*.c' | sed 's/.*fuzz_//; s/\.c$//' | sort)}
 for target in $targets; do
 	# shellcheck disable=SC2086 # lists of words
 	clang $flags $sanitize -std=gnu11 -D_GNU_SOURCE -I"$source" -I. \
@@ -49,6 +49,7 @@ one() {
 }
 
 # Two at a time.
+# shellcheck disable=SC2086 # a list of words
 set -- $targets
 while [ $# -gt 0 ]; do
 	one "$1" &
