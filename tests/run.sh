@@ -131,7 +131,7 @@ pytests() {
 		[ "$bad" -gt 0 ] || { bad=1; tail -n 40 "$log"; }
 	fi
 	[ "$((good + bad))" -gt 0 ] || bad=1
-	grep -E '(killed|the daemon went on|a command met) ' "$log" || : # how many, and where
+	grep -E '(killed|the daemon went on|a command met|hostile connections)' "$log" || : # how many, and where
 	tally "$name" "$good" "$bad" "$left"
 }
 
