@@ -44,6 +44,9 @@ static int db_fail(const struct db *d, int rc, struct err *e)
 			       sqlite3_errmsg(d->sqlite));
 	case SQLITE_BUSY:
 		return err_set(e, ERR_STORE, "%s stayed locked by another process", d->path);
+	case SQLITE_FULL:
+		return err_set(e, ERR_STORE, "%s cannot be written, its disk is full: make room",
+			       d->path);
 	case SQLITE_NOMEM:
 		abort(); /* as everywhere: base/mem.h */
 	default:

@@ -39,6 +39,10 @@ BAD_NAMES = [
     ".".join(["a" * 50] * 6),
     "www.*.example.test",
     "**.example.test",
+    "*",
+    "a.*.example.test",
+    "*.*.example.test",
+    "del\x7f.example.test",
     "esc\x1b[31m.example.test",
     "new\nline.example.test",
     "semi;colon.example.test",
@@ -222,3 +226,17 @@ def test_a_program_that_is_not_there_is_refused_before_the_ca_is_asked(
         refused = everleaf.obtain(name, method=method, options=[kind, program], expect=(1, 2))
         assert "no-such-program" in sentence(refused)
     assert seen.connections() == 0
+
+
+def test_a_hundred_and_one_names_are_one_too_many(everleaf, pebble, names):
+    seen = pebble.watch()
+    told = everleaf.obtain(*names(101), expect=2)
+    assert "100" in told.err
+    assert seen.requests() == []
+
+
+def test_a_name_in_letters_of_the_world_is_converted(everleaf, name):
+    """UTS 46 by libidn2: the certificate is for the A-label."""
+    everleaf.run("obtain", "-d", "B\u00dcCHER." + name, *everleaf.ca(), *everleaf.standalone())
+    [only] = everleaf.certificates()
+    assert only["names"] == ["xn--bcher-kva." + name]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+#
+# test_surroundings.py - what surrounds everleaf misbehaves: the CA's directory is a web page, the
+# clock is wrong, hooks do what they should not. One clear sentence, and nothing live changes.
+
+import time
+
+import pytest
+
+import arena
+import servers
+from conftest import LONG
+
+
+@pytest.fixture
+def place(program, mock, folder):
+    """An arena with a certificate that is due."""
+    (folder / "place").mkdir()
+    a = arena.Arena(program, mock, folder / "place",
+                    arena.Scenario("renew", "standalone", 1, "ec-256"))
+    a.case()
+    yield a
+    a.stop()
+
+
+def contents(a):
+    return {p.name: p.read_bytes() for p in sorted(a.files.iterdir()) if p.is_file()}
+
+
+def forget_directory(a):
+    with arena.sqlite3.connect(f"{a.state}/everleaf.db") as db:
+        db.execute("DELETE FROM directory")
+    db.close()
+
+
+@pytest.mark.parametrize("status, body, content_type", [
+    (200, "<html>log in to this network first</html>", "text/html"),
+    (200, "{}", "application/json"),
+    (404, "not here", "text/plain"),
+    (503, "<html>maintenance</html>", "text/html"),
+    (200, "{\"newNonce\":\"http://plain.example/\"}", "application/json"),
+])
+def test_a_directory_that_is_none_is_said_and_nothing_changes(place, status, body, content_type):
+    forget_directory(place)
+    before, certificates = contents(place), place.ca.counts()["certificates"]
+    place.ca.fault(kind="directory", act="replace", status=status, body=body,
+                   content_type=content_type, times=-1)
+    result = place.run("renew")
+    assert result.rc in (1, 75), str(result)
+    assert f"reading the directory {place.ca.url}" in result.err
+    assert place.ca.counts()["certificates"] == certificates
+    assert contents(place) == before
+    place.ca.heal()
+    place.advance(2 * 3600)
+    assert place.run("renew").rc == 0
+    assert contents(place) != before
+
+
+def test_a_clock_before_the_build_date_publishes_nothing(place):
+    before = contents(place)
+    place.clock.write_text(str(-20 * 365 * 86400))
+    result = place.run("renew", "--force", "n0.everleaf.test")
+    assert result.rc in (1, 75), str(result)
+    assert "clock" in result.err, str(result)
+    assert contents(place) == before
+
+
+FLOOD = "exec head -c 1073741824 /dev/zero"
+FORK = "(setsid sleep 30 >/dev/null 2>&1 &) ; (setsid sleep 30 &) ; exit 0"
+CLOSE = "exec >&- 2>&- </dev/null; sleep 0.2; exit 0"
+HANG = "trap '' TERM; while :; do sleep 1; done"
+
+
+@pytest.mark.parametrize("body", [FLOOD, FORK, CLOSE], ids=["floods", "forks-away", "closes"])
+def test_a_hook_that_misbehaves_and_ends_well_is_done(place, body):
+    hook = servers.write_hook(place.folder / "odd", body)
+    assert place.run("reconfigure", "n0.everleaf.test", "--deploy-hook", hook).rc == 0
+    started = time.monotonic()
+    child = place.start("renew")
+    peak = 0
+    while child.running():
+        with open(f"/proc/{child.pid}/status") as f:
+            text = f.read()
+        if "VmHWM" in text:
+            peak = max(peak, int(text.split("VmHWM:")[1].split()[0]))
+        time.sleep(0.01)
+    assert child.wait(1) == 0, child.text()
+    assert time.monotonic() - started < 25, "it waited for what the hook left behind"
+    assert peak < 64 * 1024, f"its memory grew to {peak} KiB"
+
+
+def test_a_hook_that_hangs_and_ignores_term_is_killed_in_time(place):
+    if not LONG:
+        pytest.skip("takes 65 s; EVERLEAF_LONG=1")
+    hook = servers.write_hook(place.folder / "odd", HANG)
+    assert place.run("reconfigure", "n0.everleaf.test", "--deploy-hook", hook).rc == 0
+    started = time.monotonic()
+    child = place.start("renew")
+    assert child.wait(90) == 1
+    assert 60 <= time.monotonic() - started < 72
+    assert "did not end in time" in child.text()
+    assert contents(place)["cert.pem"]
