@@ -19,6 +19,10 @@ struct accept_wish {
 	int64_t live_not_before; /* of the certificate it replaces, 0: none */
 };
 
+/* ERR_CONFIG when the clock says a time before this program was built: then no certificate can be
+ * judged, and none should be asked for. */
+int accept_clock(int64_t present, struct err *e);
+
 /* Parses and checks. ERR_PROTOCOL with the first thing that is wrong: key, names, dates (not yet
  * valid by more than 5 minutes, expired, older than what it replaces), server use, no
  * authority key identifier, an expired issuer, the chain's signatures. A clock before the build

@@ -8,6 +8,7 @@
  * and the insert of the order decides the race (invariant 8 of stage.c). A key that no row names is
  * erased after a day.
  */
+#include "acme/accept.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
 #include "agent/work.h"
@@ -92,8 +93,9 @@ const struct machine machine_renewal = {
 static int key_ask(struct step *s, struct err *e)
 {
 	struct renewal_memory *m = s->memory;
+	int r = accept_clock(step_now(s), e);
 
-	return work_key(s, m->wish->key, e);
+	return r != 0 ? r : work_key(s, m->wish->key, e);
 }
 
 /* Whether the CA's directory, as it was read last, offers renewal information. */

@@ -28,11 +28,13 @@ static int64_t system_now(void *arg)
 
 static int64_t system_mono_ms(void *arg)
 {
+	const int64_t ahead = FAULT_AHEAD_MS();
 	struct timespec t = {0};
 
 	(void)arg;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + FAULT_AHEAD_MS();
+	/* a clock that somebody set back is not this one */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + (ahead > 0 ? ahead : 0);
 }
 
 const struct clock *clock_system(void)

@@ -57,12 +57,15 @@ def test_a_directory_that_is_none_is_said_and_nothing_changes(place, status, bod
 
 
 def test_a_clock_before_the_build_date_publishes_nothing(place):
-    before = contents(place)
+    before, orders = contents(place), place.ca.counts()["orders"]
     place.clock.write_text(str(-20 * 365 * 86400))
     result = place.run("renew", "--force", "n0.everleaf.test")
     assert result.rc in (1, 75), str(result)
     assert "clock" in result.err, str(result)
-    assert contents(place) == before
+    assert contents(place) == before and place.ca.counts()["orders"] == orders
+    place.advance(0)
+    assert place.run("renew", "n0.everleaf.test").rc == 0
+    assert contents(place) != before
 
 
 FLOOD = "exec head -c 1073741824 /dev/zero"
