@@ -15,12 +15,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define QUIET_MS 50 /* for so long nothing came: neither the CA nor a child is at work */
 
 /* The build for tests only: there they are the point. */
-static unsigned long number;
+static unsigned long kill_seen, fail_seen;
 static int64_t hurried_ms; /* by how much waits were cut short */
 static int64_t cut_ms;     /* the present wait's part of it, if nothing disturbs it */
 
@@ -28,7 +29,7 @@ static int64_t cut_ms;     /* the present wait's part of it, if nothing disturbs
 static void trace(const char *path, const char *name, const char *kind)
 {
 	char line[128];
-	int len = snprintf(line, sizeof(line), "%lu %s%s\n", number, name, kind);
+	int len = snprintf(line, sizeof(line), "%s%s\n", name, kind);
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0 || len < 0 || (size_t)len >= sizeof(line) || write(fd, line, (size_t)len) != len)
@@ -36,21 +37,24 @@ static void trace(const char *path, const char *name, const char *kind)
 	close(fd);
 }
 
-static bool is_now(const char *variable)
+/* The variable is "NAME:N", and name is passed for the N-th time. */
+static bool is_now(const char *variable, const char *name, unsigned long *seen)
 {
 	const char *at = getenv(variable);
+	size_t len = strlen(name);
 
-	return at != NULL && strtoul(at, NULL, 10) == number;
+	if (at == NULL || strncmp(at, name, len) != 0 || at[len] != ':')
+		return false;
+	return ++*seen == strtoul(at + len + 1, NULL, 10);
 }
 
 static void pass(const char *name, const char *kind)
 {
 	const char *path = getenv("EVERLEAF_FAULT_TRACE");
 
-	number++;
 	if (path != NULL)
 		trace(path, name, kind);
-	if (is_now("EVERLEAF_FAULT_KILL"))
+	if (is_now("EVERLEAF_FAULT_KILL", name, &kill_seen))
 		kill(getpid(), SIGKILL);
 }
 
@@ -69,7 +73,7 @@ bool fault_fails(const char *name)
 
 	pass(name, " fails");
 	errno = saved;
-	if (!is_now("EVERLEAF_FAULT_FAIL"))
+	if (!is_now("EVERLEAF_FAULT_FAIL", name, &fail_seen))
 		return false;
 	errno = error != NULL ? atoi(error) : EIO;
 	return true;

@@ -3,13 +3,14 @@
  * fault — named points at which a test makes the process die, a call fail, or time pass.
  *
  * Release builds contain nothing of it. Built with -DEVERLEAF_FAULT, each FAULT("module.what") and
- * each FAULT_FAILS("module.what") that is passed counts one, and the environment says what follows:
+ * each FAULT_FAILS("module.what") that is passed counts one for its name, and the environment says
+ * what follows:
  *
- *     EVERLEAF_FAULT_KILL=N    the N-th one ends the process by SIGKILL
- *     EVERLEAF_FAULT_FAIL=N    the N-th one fails, if it is a FAULT_FAILS
+ *     EVERLEAF_FAULT_KILL=NAME:N    when NAME is passed for the N-th time, SIGKILL
+ *     EVERLEAF_FAULT_FAIL=NAME:N    … the call behind it fails, if it is a FAULT_FAILS
  *     EVERLEAF_FAULT_ERRNO=E   … with this errno (a number; EIO when it is not set)
- *     EVERLEAF_FAULT_TRACE=F   each is appended to the file F: "N NAME", and "N NAME fails" for
- *                              those that can
+ *     EVERLEAF_FAULT_TRACE=F   each is appended to the file F: "NAME", and "NAME fails" for those
+ *                              that can
  *     EVERLEAF_FAULT_CLOCK=F   the clock is ahead by as many seconds as stand in the file F, which
  *                              may change at any time
  *     EVERLEAF_FAULT_HURRY=1   a wait for nothing but the clock is cut short, and the clock put

@@ -5,6 +5,7 @@
 # what must be true in the end. Everything is judged from outside: by SQL, by the CA's records, by
 # the files, by the kernel's list of processes.
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -38,6 +39,16 @@ class Scenario:
 
     def __str__(self):
         return f"{self.what}-{self.solver}-{self.names}-{self.key}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    name: str
+    number: int  # how often the name was passed until then
+    can_fail: bool
+
+    def __str__(self):
+        return f"{self.name}:{self.number}"
 
 
 EVERY = [Scenario(what, solver, names, key) for what in ("issue", "renew")
@@ -167,11 +178,15 @@ class Arena:
         return result
 
     def points(self):
-        """[(name, whether it can fail)] of what the last traced run passed."""
+        """What the last traced run passed, in its order: [Point]."""
         if not self.trace.exists():
             return []
-        return [(words[1], words[-1] == "fails")
-                for words in map(str.split, self.trace.read_text().splitlines())]
+        seen = collections.Counter()
+        found = []
+        for words in map(str.split, self.trace.read_text().splitlines()):
+            seen[words[0]] += 1
+            found.append(Point(words[0], seen[words[0]], words[-1] == "fails"))
+        return found
 
     # -- what must be true --
 

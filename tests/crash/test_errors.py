@@ -26,7 +26,7 @@ SAMPLE = 10
 def ends_of_start(points):
     """How many points a process passes until it has a place in the store: who fails before that
     may end, and whoever started it starts it again."""
-    return [name for name, _ in points].index("owner.made") + 1
+    return [p.name for p in points].index("owner.made") + 1
 
 
 def wish(a):
@@ -40,13 +40,14 @@ def wish(a):
 
 def find_wish(a):
     """The point after the commit of the wish: the first commit of a process in its place."""
-    a.after_wish = 0
+    a.after_wish = None
     if a.scenario.what == "renew":
         return
     a.case()
     assert a.run(*a.command(), trace=a.trace).rc == 0
-    names = [name for name, _ in a.points()]
-    a.after_wish = names.index("db.committed", ends_of_start(a.points())) + 1
+    points = a.points()
+    names = [p.name for p in points]
+    a.after_wish = points[names.index("db.committed", ends_of_start(points))]
     a.check_end(0)
 
 
@@ -77,14 +78,15 @@ def run_daemon(a, **fault):
 
 
 def failing_points(a):
-    """The numbers at which an undisturbed daemon passes a call that can fail, with their names, and
-    how many of all points belong to its start."""
+    """The points of an undisturbed daemon at which a call can fail, and those of them that belong to
+    its start."""
     wish(a)
     a.trace.unlink(missing_ok=True)
     assert run_daemon(a, trace=a.trace) == 0
     a.check_end(1)
     points = a.points()
-    return [(i + 1, name) for i, (name, can) in enumerate(points) if can], ends_of_start(points)
+    return ([p for p in points if p.can_fail],
+            [p for p in points[:ends_of_start(points)] if p.can_fail])
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
@@ -95,15 +97,15 @@ def test_a_daemon_goes_on_after_any_call_that_failed(scenario, arenas, chance, t
     points, start = failing_points(group.arenas[0])
     if not LONG and scenario not in WHOLE:
         points = chance.sample(points, min(SAMPLE, len(points)))
-    items = [(number, name, error) for number, name in points
+    items = [(point, error) for point in points
              for error in (ERRORS if LONG else [chance.choice(ERRORS)])]
 
     def fail(a, item):
-        number, _, error = item
+        point, error = item
         wish(a)
-        code = run_daemon(a, fail=number, errno=error)
+        code = run_daemon(a, fail=point, errno=error)
         if code != 0:
-            if number > start or code not in (1, 75):
+            if point not in start or code not in (1, 75):
                 raise arena.Wrong(f"it ended with {code}: "
                                   f"{(a.folder / 'background.log').read_text()[-1000:]}")
             assert run_daemon(a) == 0
@@ -121,17 +123,17 @@ def test_a_command_says_what_failed_and_the_next_one_finishes(scenario, arenas, 
     first = group.arenas[0]
     first.case()
     assert first.run(*first.command(), trace=first.trace).rc == 0
-    points = [(i + 1, name) for i, (name, can) in enumerate(first.points()) if can]
+    points = [p for p in first.points() if p.can_fail]
     first.check_end(0)
     if not LONG and scenario not in WHOLE:
         points = chance.sample(points, min(SAMPLE, len(points)))
-    items = [(number, name, error) for number, name in points
+    items = [(point, error) for point in points
              for error in (ERRORS if LONG else [chance.choice(ERRORS)])]
 
     def fail(a, item):
-        number, _, error = item
+        point, error = item
         a.case()
-        result = a.run(*a.command(), fail=number, errno=error)
+        result = a.run(*a.command(), fail=point, errno=error)
         if result.rc not in (0, 1, 75) or (result.rc != 0 and not result.err.strip()):
             raise arena.Wrong(str(result))
         a.advance(2 * 3600) # past every back-off
