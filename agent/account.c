@@ -235,7 +235,7 @@ static int dead_hear(struct step *s, struct work *w, struct err *e)
 		return err_while(e, "deactivating the account");
 	}
 	if (w->response->problem != NULL && w->response->status != 401 &&
-	    w->response->status != 404 &&
+	    w->response->status != 404 && !acme_problem_is(w->response->problem, "unauthorized") &&
 	    !acme_problem_is(w->response->problem, "accountDoesNotExist"))
 		return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
 	mem_set_str(&m->account->url, NULL);

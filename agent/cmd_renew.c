@@ -196,6 +196,7 @@ static int renew_really(struct renew *n, struct err *e)
 {
 	int r = renew_move(n, e);
 
+	rehearsals_end(n->c);
 	n->c->informed = true;
 	if (r == 0 && n->c->options->recheck)
 		r = run_turn(n->c, renew_recheck_write, n, e);

@@ -26,7 +26,8 @@
 #define PROVE_LIMIT_S  15
 #define PROVE_AGAIN_MS 250
 
-static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed;
+static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed,
+	stage_superseded;
 
 struct deployment_memory {
 	struct deployment *deployment;
@@ -130,10 +131,21 @@ static int deployment_machine_save(struct step *s, bool release, struct err *e)
 	return r;
 }
 
+/* Of a dry run: the next one is checked all the same. */
+static int deployment_dismissed(struct step *s, const struct err *why, struct err *e)
+{
+	memory(s)->deployment->ended_at = step_now(s);
+	s->standing->error = *why;
+	s->saved = &stage_superseded;
+	return step_ends(s, &stage_superseded, e);
+}
+
 static int deployment_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
 	if (memory(s)->output != NULL)
 		step_event(s, "output", "%s", memory(s)->output);
+	if (engine_rehearses(s->engine))
+		return deployment_dismissed(s, why, e);
 	step_event(s, "deploy-failed", "%s: %s", memory(s)->target->deployer, why->text);
 	s->saved = &stage_due;
 	return step_parks(s, why, e);
@@ -334,3 +346,5 @@ static const struct stage stage_reload = {
 static const struct stage stage_prove = {.name = "prove", .ask = prove_ask, .hear = prove_hear};
 
 static const struct stage stage_deployed = {.name = "done", .durable = true};
+
+static const struct stage stage_superseded = {.name = "superseded", .durable = true};

@@ -257,10 +257,12 @@ static int look_at(struct look *l, const struct open_rows *orders, int64_t id, s
 	AUTO_CERTIFICATE struct certificate *c = NULL;
 	int r = certificate_load(l->g->config.store, id, &c, e);
 
-	if (r != 0 || c == NULL || c->removed_at != 0)
+	if (r != 0 || c == NULL)
 		return r;
 	l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
 	l->accounts[l->account_count++] = c->account_id;
+	if (c->removed_at != 0)
+		return 0;
 	return has_order(orders, id) ? look_is_under_way(l, c, e) : look_certificate(l, c, e);
 }
 

@@ -21,6 +21,7 @@
 
 int rehearsal_begin(struct rehearsal *h, const struct context *c, struct err *e)
 {
+	rehearsals_end(c);
 	h->c = *c;
 	h->c.rehearsal = c->store;
 	h->c.store = NULL;
@@ -95,14 +96,32 @@ int rehearsal_copy(struct rehearsal *h, const struct certificate *from, int64_t 
 	return r;
 }
 
-/* --- the accounts' end --- */
+/* --- its end --- */
 
-static int accounts_retire(void *arg, struct err *e)
+/* What an order has published is taken back when nobody wants its certificate any more. */
+static int certificates_remove(struct store *s, int64_t now, struct err *e)
+{
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r = certificate_list(s, &list, &count, e);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		list[i]->removed_at = now;
+		r = certificate_save(s, list[i], e);
+	}
+	certificate_list_free(list, count);
+	return r;
+}
+
+static int rehearsal_retire(void *arg, struct err *e)
 {
 	const struct rehearsal *h = arg;
 	struct account **list = NULL;
 	size_t count = 0;
-	int r = account_list(h->c.store, &list, &count, e);
+	int r = certificates_remove(h->c.store, clock_now(h->c.clock), e);
+
+	if (r == 0)
+		r = account_list(h->c.store, &list, &count, e);
 
 	for (size_t i = 0; i < count; i++) {
 		if (r == 0)
@@ -113,12 +132,26 @@ static int accounts_retire(void *arg, struct err *e)
 	return r;
 }
 
-/* What stays at a CA is an account that nobody has the key of: no reason to fail. */
-static void accounts_end(struct rehearsal *h, const struct run_item *items, size_t count)
+static void accounts_left(const struct rehearsal *h)
+{
+	struct account **list = NULL;
+	size_t count = 0;
+
+	(void)account_list(h->c.store, &list, &count, NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (list[i]->url != NULL)
+			log_line(LOG_NOTICE, "the dry run's account at %s could not be deactivated",
+				 list[i]->server);
+		account_free(list[i]);
+	}
+	free(list);
+}
+
+/* Takes back what is published and gives the accounts up. What stays at a CA is an account that
+ * nobody has the key of: no reason to fail. */
+static void rehearsal_finish(struct rehearsal *h, const struct run_item *items, size_t count)
 {
 	struct run_item *rest = mem_new(count * sizeof(*rest));
-	struct account **list = NULL;
-	size_t left = 0;
 	struct err e = {0};
 	int r;
 
@@ -126,21 +159,41 @@ static void accounts_end(struct rehearsal *h, const struct run_item *items, size
 		rest[i].certificate_id = items[i].certificate_id;
 		rest[i].issue = ISSUE_NEVER;
 	}
-	r = run_turn(&h->c, accounts_retire, h, &e);
+	r = run_turn(&h->c, rehearsal_retire, h, &e);
 	if (r == 0)
 		r = run_items(&h->c, rest, count, false, &e);
-	if (r == 0)
-		r = account_list(h->c.store, &list, &left, &e);
-	for (size_t i = 0; i < left; i++) {
-		if (list[i]->url != NULL)
-			log_line(LOG_NOTICE, "the dry run's account at %s could not be deactivated",
-				 list[i]->server);
-		account_free(list[i]);
-	}
-	free(list);
-	free(rest);
 	if (r != 0)
-		log_line(LOG_NOTICE, "giving up the dry run's account: %s", e.text);
+		log_line(LOG_NOTICE, "ending the dry run: %s", e.text);
+	accounts_left(h);
+	free(rest);
+}
+
+static void rehearsal_finish_dead(struct rehearsal *h)
+{
+	struct certificate **list = NULL;
+	struct run_item *items;
+	size_t count = 0;
+
+	(void)certificate_list(h->c.store, &list, &count, NULL);
+	items = mem_new(count * sizeof(*items));
+	for (size_t i = 0; i < count; i++)
+		items[i].certificate_id = list[i]->id;
+	rehearsal_finish(h, items, count);
+	certificate_list_free(list, count);
+	free(items);
+}
+
+void rehearsals_end(const struct context *c)
+{
+	struct rehearsal h = {.c = *c};
+
+	h.c.rehearsal = c->store;
+	while (scratch_take(store_dir(c->store), c->clock, &h.scratch)) {
+		h.c.store = h.scratch->store;
+		if (h.c.store != NULL)
+			rehearsal_finish_dead(&h);
+		rehearsal_end(&h);
+	}
 }
 
 /* --- what became of it --- */
@@ -194,9 +247,9 @@ static const char *outcome_error(const struct outcome *o)
 /* Why it could not be deployed; NULL: it could. */
 static const char *deployment_error(const struct deployment *d)
 {
-	if (d->ended_at != 0)
-		return NULL;
-	return d->standing.error.code != ERR_NONE ? d->standing.error.text : "it was not finished";
+	if (d->standing.error.code != ERR_NONE)
+		return d->standing.error.text;
+	return d->ended_at == 0 ? "it was not finished" : NULL;
 }
 
 /* "files /etc/x". The caller frees it. */
@@ -261,8 +314,14 @@ static struct json *outcome_json(struct rehearsal *h, const struct outcome *o)
 	return j;
 }
 
-static int outcomes_tell(struct rehearsal *h, const struct run_item *items, size_t count,
-			 struct err *e)
+static void outcome_judge(const struct outcome *o, struct run_item *item)
+{
+	for (size_t i = 0; i < o->deployment_count; i++)
+		if (deployment_error(o->deployments[i]) != NULL)
+			item->result = RUN_FAILED;
+}
+
+static int outcomes_tell(struct rehearsal *h, struct run_item *items, size_t count, struct err *e)
 {
 	AUTO_JSON struct json *list = json_new_list();
 
@@ -272,6 +331,7 @@ static int outcomes_tell(struct rehearsal *h, const struct run_item *items, size
 
 		if (r != 0)
 			return r;
+		outcome_judge(&o, &items[i]);
 		if (h->c.options->json)
 			json_add(list, outcome_json(h, &o));
 		else if (!h->c.options->quiet || items[i].result != RUN_DONE)
@@ -295,7 +355,7 @@ int rehearsal_run(struct rehearsal *h, struct run_item *items, size_t count, str
 	    r == ERR_BUSY) { /* stopped by a signal: the account is given up all the same */
 		struct err busy = e != NULL ? *e : (struct err){0};
 
-		accounts_end(h, items, count);
+		rehearsal_finish(h, items, count);
 		if (r != 0 && e != NULL)
 			*e = busy;
 	}

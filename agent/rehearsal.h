@@ -29,4 +29,8 @@ int rehearsal_run(struct rehearsal *h, struct run_item *items, size_t count, str
 
 void rehearsal_end(struct rehearsal *h);
 
+/* Ends the dry runs of processes that died: takes back what they have published, gives their
+ * accounts up, and removes their stores. */
+void rehearsals_end(const struct context *c);
+
 #endif

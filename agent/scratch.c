@@ -40,20 +40,28 @@ static int lock(const char *path, int *ret_fd, struct err *e)
 
 /* Whoever can lock a folder finds nobody at home. One that was just made and is not locked yet may
  * be taken for such: then its maker cannot lock it, and says so. */
-static void sweep(const char *folder)
+bool scratch_take(const char *state, const struct clock *clock, struct scratch **ret_scratch)
 {
+	AUTO_FREE char *folder = mem_printf("%s/scratch", state);
+	struct scratch *s = NULL;
 	const struct dirent *entry;
 	DIR *d = opendir(folder);
 
-	while (d != NULL && (entry = readdir(d)) != NULL) {
+	while (s == NULL && d != NULL && (entry = readdir(d)) != NULL) {
 		AUTO_FREE char *path = mem_printf("%s/%s", folder, entry->d_name);
 		int fd AUTO_FD = -1;
 
-		if (entry->d_name[0] != '.' && lock(path, &fd, NULL) == 0)
-			remove_tree(path);
+		if (entry->d_name[0] == '.' || lock(path, &fd, NULL) != 0)
+			continue;
+		s = mem_new(sizeof(*s));
+		s->dir = TAKE(path);
+		s->fd = TAKE_FD(fd);
+		(void)store_open(s->dir, clock, &s->store, NULL);
 	}
 	if (d != NULL)
 		closedir(d);
+	*ret_scratch = s;
+	return s != NULL;
 }
 
 int scratch_new(const char *state, const struct clock *clock, struct scratch **ret_scratch,
@@ -65,7 +73,6 @@ int scratch_new(const char *state, const struct clock *clock, struct scratch **r
 
 	if (r != 0)
 		return r;
-	sweep(folder);
 	s = mem_new(sizeof(*s));
 	s->fd = -1;
 	s->dir = mem_printf("%s/XXXXXX", folder);

@@ -145,8 +145,11 @@ int step_parks_until(struct step *s, const struct err *why, int64_t next_at, str
 	st->next_at = next_at;
 	st->error = *why;
 	st->error_at = step_now(s);
-	log_line(LOG_ERROR, "%s: %s; it goes on at %s", s->label, why->text,
-		 clock_format(st->next_at, when));
+	if (engine_rehearses(s->engine))
+		log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+	else
+		log_line(LOG_ERROR, "%s: %s; it goes on at %s", s->label, why->text,
+			 clock_format(st->next_at, when));
 	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
 	s->wrote = true;

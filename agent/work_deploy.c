@@ -19,6 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* A scratch store counts from 1; what it would deploy is newer than anything that is there. */
+#define REHEARSED_VERSION INT64_MAX
+
 struct deployer_data {
 	struct engine *engine;
 	deployer_op *op;
@@ -115,6 +118,8 @@ static void deployer_start(struct work *w)
 		return;
 	}
 	deployer_task_fill(&task, d->certificate, d->version);
+	if (engine_rehearses(d->engine))
+		task.version = REHEARSED_VERSION;
 	task.key_fd = d->key_fd;
 	task.directory = d->directory;
 	w->handle = d->op(&task, deployer_answered, w);

@@ -103,6 +103,15 @@ def test_what_would_fail_to_deploy_is_said(everleaf, journal, live, name):
     assert [d["error"] is None for d in report[0]["deployments"]] == [True, False]
 
 
+def test_a_check_that_fails_does_not_hide_the_next_one(everleaf, journal, live, name):
+    (journal.folder / "reload").chmod(0o644)
+    live.chmod(0o777)
+    report = everleaf.ask("renew", "--dry-run", name, expect=1)["dry_run"]
+    errors = [d["error"] for d in report[0]["deployments"]]
+    assert "writable" in errors[0] or "write" in errors[0]
+    assert "reload" in errors[1]
+
+
 def test_a_name_that_cannot_be_validated_is_said_and_the_account_given_up(everleaf, pebble, live,
                                                                           tmp_path, name):
     rows, seen = dump(everleaf), pebble.watch()
@@ -116,17 +125,28 @@ def test_a_name_that_cannot_be_validated_is_said_and_the_account_given_up(everle
     assert os.listdir(empty / ".well-known" / "acme-challenge") == []
 
 
-def test_a_killed_dry_run_leaves_nothing_that_the_next_one_does_not_remove(everleaf, name,
-                                                                           tmp_path):
-    hook = servers.write_hook(tmp_path / "solver", "exec sleep 60")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=str)
+def test_an_interrupted_dry_run_takes_back_what_it_published(everleaf, pebble, name, tmp_path, how):
+    """At once, or, when it was killed, by the next renew: the answer, the account, the store."""
+    journal = tmp_path / "journal"
+    hook = servers.write_hook(tmp_path / "solver", f"""echo "$1" >>{journal}
+[ "$1" != present ] || exec sleep 60""")
+    seen = pebble.watch()
     dry = everleaf.start("obtain", "-d", name, *everleaf.ca(), "--solver-exec", hook, "--dry-run")
-    lab.wait_until("the dry run has a store", lambda: left_of_scratch(everleaf))
-    dry.signal(signal.SIGKILL)
-    dry.wait(10)
-    assert left_of_scratch(everleaf) != []
-    everleaf.obtain(name, options=["--dry-run"])
+    lab.wait_until("the answer is being published", journal.exists)
+    dry.signal(how)
+    assert dry.wait(20) == (-how if how == signal.SIGKILL else 75)
+    everleaf.run("renew")
+    assert journal.read_text().split()[-1] == "withdraw"
     assert left_of_scratch(everleaf) == []
     assert everleaf.certificates() == []
+    assert seen.accounts() == 1 and len(deactivated(seen)) == 1
+
+
+def test_a_certificate_that_was_renewed_often_can_be_rehearsed(everleaf, live, name):
+    for _ in range(3):
+        everleaf.run("renew", "--force", name)
+    assert "could be deployed" in everleaf.run("renew", "--dry-run", name).out
 
 
 def test_another_server_can_be_rehearsed_at(everleaf, new_pebble, live, name):
