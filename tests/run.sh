@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 . packaging/lib.sh
 
 packages_tests='libcmocka-dev python3-pytest python3-cryptography nginx-light clang clang-format
-	libclang-rt-14-dev shellcheck mandoc strace universal-ctags'
+	libclang-rt-14-dev shellcheck mandoc strace universal-ctags valgrind'
 
 jobs=$(nproc)
 logs=build/logs
