@@ -169,9 +169,9 @@ one clang 600 make -C build/clang -j "$jobs" check TESTS=
 taps lint 300 make -s -C build/release lint
 unit unit build/release 1200 make -C build/release -j "$jobs" check
 unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
-pytests real 900 check-real
-pytests crash 1200 check-crash
-taps fuzz 900 make -s -C build/release fuzz
+pytests real 1800 check-real
+pytests crash 2400 check-crash
+taps fuzz 1500 make -s -C build/release fuzz
 one tarball 1500 make -C build/release -j "$jobs" distcheck
 
 line="$passed passed, $failed failed"
