@@ -170,9 +170,95 @@ static void a_back_off_that_a_wrong_clock_wrote_does_not_hold(void **state)
 	fixture_free(&f);
 }
 
+/* A version that lives for 90 days and was born today, with what the CA says of it. */
+static char id[] = "a.b";
+
+static void advise(struct fixture *f, struct renewal_info *info, int64_t start, int64_t end)
+{
+	fixture_make(f, 0, 90 * DAY);
+	f->live.id = 7;
+	f->live.ari_id = id;
+	*info = (struct renewal_info){.version_id = 7, .window_start = start, .window_end = end};
+	f->in.info = info;
+}
+
+static void the_cas_advice_wins_and_its_instant_stays_while_the_window_does(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+	struct schedule s;
+	int64_t first;
+
+	(void)state;
+	advise(&f, &info, NOW + 10 * DAY, NOW + 11 * DAY);
+	s = schedule(&f.in);
+	first = s.when;
+	assert_in_range(s.when, NOW + 10 * DAY, NOW + 11 * DAY);
+	assert_non_null(strstr(s.why, "the CA advises"));
+	f.in.now += 5 * DAY;
+	s = schedule(&f.in);
+	assert_int_equal(s.when, first);
+	info.window_start -= 20 * DAY; /* revoked: a window in the past means now */
+	info.window_end -= 20 * DAY;
+	s = schedule(&f.in);
+	assert_true(s.when <= NOW);
+	fixture_free(&f);
+}
+
+static void advice_that_comes_too_late_does_not_let_it_expire(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+	struct schedule s;
+
+	(void)state;
+	advise(&f, &info, NOW + 200 * DAY, NOW + 300 * DAY);
+	s = schedule(&f.in);
+	assert_int_equal(s.when, f.live.not_after - 15 * DAY);
+	fixture_free(&f);
+}
+
+static void advice_about_another_version_is_void(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+
+	(void)state;
+	advise(&f, &info, NOW - 2 * DAY, NOW - DAY);
+	info.version_id = 6;
+	assert_true(schedule(&f.in).when > NOW + 50 * DAY);
+	assert_true(schedule_asks(&f.in));
+	fixture_free(&f);
+}
+
+static void the_ca_is_not_asked_before_its_time_nor_about_what_is_over(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+
+	(void)state;
+	advise(&f, &info, NOW + 10 * DAY, NOW + 11 * DAY);
+	info.standing.next_at = NOW + 100;
+	assert_false(schedule_asks(&f.in));
+	f.in.now = NOW + 100;
+	assert_true(schedule_asks(&f.in));
+	f.in.now = f.live.not_after;
+	assert_false(schedule_asks(&f.in)); /* RFC 9773 4.3: not after its end */
+	f.in.now = NOW;
+	info.standing.next_at = NOW + 30 * DAY; /* by a wrong clock */
+	assert_true(schedule_asks(&f.in));
+	f.certificate.paused = true;
+	assert_false(schedule_asks(&f.in));
+	fixture_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_cas_advice_wins_and_its_instant_stays_while_the_window_does),
+		cmocka_unit_test(advice_that_comes_too_late_does_not_let_it_expire),
+		cmocka_unit_test(advice_about_another_version_is_void),
+		cmocka_unit_test(the_ca_is_not_asked_before_its_time_nor_about_what_is_over),
 		cmocka_unit_test(a_certificate_is_renewed_with_a_third_or_half_of_its_life_left),
 		cmocka_unit_test(the_jitter_of_a_version_is_the_same_whenever_it_is_asked),
 		cmocka_unit_test(what_is_missing_or_for_other_names_is_due_now),
