@@ -89,16 +89,21 @@ def failing_points(a):
             [p for p in points[:ends_of_start(points)] if p.can_fail])
 
 
+def chosen(scenario, points, chance):
+    """[(point, errno)]: all of them when there is time, else one errno for each, or for some."""
+    if not LONG and scenario not in WHOLE:
+        points = chance.sample(points, min(SAMPLE, len(points)))
+    return [(point, error) for point in points
+            for error in (ERRORS if LONG else [chance.choice(ERRORS)])]
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_a_daemon_goes_on_after_any_call_that_failed(scenario, arenas, chance, tell):
     group = arenas(scenario)
     for a in group.arenas:
         find_wish(a)
     points, start = failing_points(group.arenas[0])
-    if not LONG and scenario not in WHOLE:
-        points = chance.sample(points, min(SAMPLE, len(points)))
-    items = [(point, error) for point in points
-             for error in (ERRORS if LONG else [chance.choice(ERRORS)])]
+    items = chosen(scenario, points, chance)
 
     def fail(a, item):
         point, error = item
@@ -125,10 +130,7 @@ def test_a_command_says_what_failed_and_the_next_one_finishes(scenario, arenas, 
     assert first.run(*first.command(), trace=first.trace).rc == 0
     points = [p for p in first.points() if p.can_fail]
     first.check_end(0)
-    if not LONG and scenario not in WHOLE:
-        points = chance.sample(points, min(SAMPLE, len(points)))
-    items = [(point, error) for point in points
-             for error in (ERRORS if LONG else [chance.choice(ERRORS)])]
+    items = chosen(scenario, points, chance)
 
     def fail(a, item):
         point, error = item

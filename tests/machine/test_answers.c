@@ -106,14 +106,10 @@ static bool cut_at(enum mock_kind kind, enum mock_act act, size_t at)
  * time; else those from a random one on, at a distance. */
 static void an_answer_cut_at_any_byte_ends_in_a_certificate(void **state)
 {
-	const char *given = getenv("EVERLEAF_TEST_SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10)
-				      : (unsigned)clock_now(clock_system());
 	size_t stride = getenv("EVERLEAF_LONG") != NULL ? 1 : 97;
 
 	(void)state;
-	print_message("# EVERLEAF_TEST_SEED=%u\n", seed);
-	srandom(seed);
+	world_seed();
 	for (enum mock_kind kind = MOCK_DIRECTORY; kind < MOCK_NOTHING; kind++)
 		for (size_t at = (size_t)random() % stride; at < LONGEST_ANSWER; at += stride) {
 			bool more = cut_at(kind, MOCK_TRUNCATE, at);

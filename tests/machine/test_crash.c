@@ -144,14 +144,10 @@ static void a_daemon_that_takes_over_survives_a_kill_at_every_step(void **state)
  * that costs no back-off (HACKING.md, rule 7). */
 static void two_kills_in_a_row_are_survived_wherever_they_fall(void **state)
 {
-	const char *given = getenv("EVERLEAF_TEST_SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10)
-				      : (unsigned)clock_now(clock_system());
 	int pairs = getenv("EVERLEAF_LONG") != NULL ? 2000 : 60;
 
 	(void)state;
-	print_message("# EVERLEAF_TEST_SEED=%u\n", seed);
-	srandom(seed);
+	world_seed();
 	for (int i = 0; i < pairs; i++) {
 		const struct scenario *s = &scenarios[(size_t)random() % COUNT_OF(scenarios)];
 		struct world *w = scenario_begin(s);

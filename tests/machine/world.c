@@ -69,6 +69,16 @@ static void first_rows(struct world *w, struct store *s, const char *names)
 	w->certificate_id = c->id;
 }
 
+void world_seed(void)
+{
+	const char *given = getenv("EVERLEAF_TEST_SEED");
+	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10)
+				      : (unsigned)clock_now(clock_system());
+
+	print_message("# EVERLEAF_TEST_SEED=%u\n", seed);
+	srandom(seed);
+}
+
 struct world *world_new(const char *names, uint64_t seed)
 {
 	struct world *w = mem_new(sizeof(*w));

@@ -46,6 +46,9 @@ struct world {
 	int64_t steps;   /* of the run so far */
 };
 
+/* Seeds random() with EVERLEAF_TEST_SEED, else anew, and prints it. */
+void world_seed(void);
+
 /* A world whose certificate is wanted already; names are separated by spaces. */
 struct world *world_new(const char *names, uint64_t seed);
 void world_free(struct world *w);
