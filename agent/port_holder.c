@@ -116,6 +116,20 @@ static void read_name(long pid, char *name, size_t size)
 			*p = '?';
 }
 
+static void collect_all(int port, struct sockets *s)
+{
+	collect("/proc/net/tcp", port, s);
+	collect("/proc/net/tcp6", port, s);
+}
+
+uint64_t listener_port_socket(int port)
+{
+	struct sockets s = {0};
+
+	collect_all(port, &s);
+	return s.count > 0 ? s.inodes[0] : 0;
+}
+
 int listener_port_holder(int port, char *text, size_t size)
 {
 	struct sockets s = {0};
@@ -123,8 +137,7 @@ int listener_port_holder(int port, char *text, size_t size)
 	long pid = 0;
 
 	text[0] = '\0';
-	collect("/proc/net/tcp", port, &s);
-	collect("/proc/net/tcp6", port, &s);
+	collect_all(port, &s);
 	if (s.count > 0)
 		pid = lowest_holder(&s);
 	if (pid == 0)

@@ -10,6 +10,7 @@
 
 #include "acme/retry.h"
 #include "agent/engine.h"
+#include "agent/standalone.h"
 #include "agent/wire.h"
 
 #include <stdio.h>
@@ -44,14 +45,23 @@ static int authorization_error(struct step *s, const struct acme_authorization *
 		       a->identifier, acme_status_name(a->status));
 }
 
-/* The process that published the answers died while the CA was asking for them: nobody's fault,
- * so the order is replaced at once (HACKING.md, rule 7). */
+static bool answer_was_left(const struct step *s, const struct acme_authorization *a)
+{
+	for (size_t i = 0; i < a->challenge_count; i++)
+		if (a->challenges[i].token != NULL &&
+		    standalone_was_left(engine_standalone(s->engine), a->challenges[i].token))
+			return true;
+	return false;
+}
+
+/* The process that published or showed the answers died while the CA was asking for them: nobody's
+ * fault, so the order is replaced at once (HACKING.md, rule 7). */
 static int authorize_refused(struct step *s, const struct acme_authorization *a, struct err *e)
 {
 	struct err why = {0};
 
 	authorization_error(s, a, &why);
-	if (!order_memory(s)->resumed) {
+	if (!order_memory(s)->resumed && !answer_was_left(s, a)) {
 		*e = why;
 		return e->code;
 	}

@@ -9,6 +9,7 @@
 #include "agent/listener_http01.h"
 #include "agent/port_holder.h"
 #include "base/http.h"
+#include "base/log.h"
 #include "store/challenge.h"
 
 #include <dirent.h>
@@ -20,7 +21,7 @@
 #include <unistd.h>
 
 #define READY_LIMIT_MS 10000 /* for our answer to be found at a port that is not ours */
-#define READY_AGAIN_MS 250
+#define READY_AGAIN_MS 250   /* also how often a port is tried whose holder shows our answers */
 #define ANSWER_MAX     1024
 #define HOLD_TRIES     3 /* others that start just then */
 
@@ -36,6 +37,14 @@ struct hold {
 	int fd;
 };
 
+/* An answer of ours that another process shows. */
+struct guest {
+	char *token;
+	char *address; /* NULL: all */
+	int port;
+	uint64_t socket; /* the one it was found at */
+};
+
 struct standalone {
 	struct standalone_config config;
 	char *directory;
@@ -44,6 +53,9 @@ struct standalone {
 	size_t place_count;
 	struct hold *holds;
 	size_t hold_count;
+	struct guest *guests;
+	size_t guest_count;
+	struct watch *heir; /* the timer that tries their ports */
 };
 
 /* --- the folder --- */
@@ -190,6 +202,24 @@ bool standalone_review(struct standalone *st)
 	return needed;
 }
 
+/* NULL: all. */
+static void guests_drop(struct standalone *st, const char *token)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < st->guest_count; i++) {
+		struct guest *g = &st->guests[i];
+
+		if (token != NULL && !str_equal(g->token, token)) {
+			st->guests[kept++] = *g;
+			continue;
+		}
+		free(g->token);
+		free(g->address);
+	}
+	st->guest_count = kept;
+}
+
 void standalone_free(struct standalone *st)
 {
 	if (st == NULL)
@@ -197,6 +227,9 @@ void standalone_free(struct standalone *st)
 	standalone_close(st);
 	answer_let_go(st, NULL);
 	free(st->holds);
+	guests_drop(st, NULL);
+	free(st->guests);
+	loop_cancel(st->config.loop, st->heir);
 	auto_close(&st->dir_fd);
 	free(st->directory);
 	free(st);
@@ -259,6 +292,32 @@ static int standalone_listen(struct standalone *st, const char *address, int por
 	return 0;
 }
 
+/* The port of an answer that another process shows becomes ours as soon as that process leaves it.
+ */
+static void guests_inherit(void *arg)
+{
+	struct standalone *st = arg;
+	size_t before = st->place_count;
+	bool taken = false;
+
+	st->heir = NULL;
+	for (size_t i = 0; i < st->guest_count; i++)
+		if (standalone_listen(st, st->guests[i].address, st->guests[i].port, NULL) != 0)
+			taken = true;
+	if (st->place_count > before)
+		log_line(LOG_INFO, "the everleaf that showed our answers is gone; this one listens");
+	if (taken)
+		st->heir = loop_watch_timer(st->config.loop, READY_AGAIN_MS, guests_inherit, st);
+}
+
+bool standalone_was_left(const struct standalone *st, const char *token)
+{
+	for (size_t i = 0; i < st->guest_count; i++)
+		if (str_equal(st->guests[i].token, token))
+			return listener_port_socket(st->guests[i].port) != st->guests[i].socket;
+	return false;
+}
+
 static int answer_publish(struct standalone *st, const struct solver_task *task, struct err *e)
 {
 	int r = 0;
@@ -297,6 +356,7 @@ static struct hook_call *standalone_withdraw(const struct solver_task *task, hoo
 	int r = answer_remove(st->dir_fd, task->token, &e);
 
 	answer_let_go(st, task->token);
+	guests_drop(st, task->token);
 	standalone_review(st);
 	return hook_call_answer(task->loop, r != 0 ? &e : NULL, done, arg);
 }
@@ -309,6 +369,7 @@ struct ready {
 	char *address; /* NULL: all */
 	int port;
 	char *token, *answer;
+	uint64_t socket; /* that was asked */
 	struct http *http;
 	struct http_call *call;
 	struct watch *timer;
@@ -356,6 +417,24 @@ static void ready_taken(struct ready *rd)
 	ready_answers(rd, &e);
 }
 
+/* Ours is shown by another process. */
+static void ready_visits(struct ready *rd)
+{
+	struct standalone *st = rd->st;
+
+	guests_drop(st, rd->token);
+	st->guests = mem_grow(st->guests, st->guest_count + 1, sizeof(*st->guests));
+	st->guests[st->guest_count++] = (struct guest){
+		.token = TAKE(rd->token),
+		.address = TAKE(rd->address),
+		.port = rd->port,
+		.socket = rd->socket,
+	};
+	if (st->heir == NULL)
+		st->heir = loop_watch_timer(st->config.loop, READY_AGAIN_MS, guests_inherit, st);
+	ready_answers(rd, NULL);
+}
+
 static void ready_got(void *arg, struct http_response *response, const struct err *e)
 {
 	struct ready *rd = arg;
@@ -366,7 +445,7 @@ static void ready_got(void *arg, struct http_response *response, const struct er
 	rd->call = NULL;
 	http_response_free(response);
 	if (ours)
-		ready_answers(rd, NULL);
+		ready_visits(rd);
 	else if (clock_mono_ms(rd->st->config.clock) >= rd->until_ms)
 		ready_taken(rd);
 	else
@@ -384,6 +463,7 @@ static void ready_ask(struct ready *rd)
 				 : "http://%s:%d/.well-known/acme-challenge/%s",
 			 address, rd->port, rd->token);
 	request.url = url;
+	rd->socket = listener_port_socket(rd->port);
 	rd->call = http_submit(rd->http, &request, ready_got, rd);
 }
 

@@ -8,7 +8,8 @@
  *
  * Every process of one state directory may answer for all of them: when the port is taken, a GET
  * of our own token tells whether its holder is one of us (or a proxy to us). Who listens goes on
- * listening until no answer of a living process is left.
+ * listening until no answer of a living process is left; when it ends before that, another one of
+ * those whose answers it showed takes its port.
  */
 #ifndef AGENT_STANDALONE_H
 #define AGENT_STANDALONE_H
@@ -47,6 +48,10 @@ bool standalone_needed(const struct standalone *st);
 
 /* Gives the port up when it is not needed any more; returns whether it is. */
 bool standalone_review(struct standalone *st);
+
+/* Another process showed this answer and gave its port up meanwhile: the CA may have asked when
+ * nobody was there. */
+bool standalone_was_left(const struct standalone *st, const char *token);
 
 void standalone_free(struct standalone *st);
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # test_together.py - several processes on one state directory, at moments that only a scripted CA
-# can hold still: an owner that stands still for an hour, a dry run beside a real one.
+# can hold still: an owner that stands still for an hour, a dry run beside a real one, the end of
+# whoever shows the others' answers.
 
 import os
 import signal
@@ -99,3 +100,53 @@ def test_a_dry_run_and_a_real_one_share_the_port(place, first_is_dry):
     db.close()
     assert os.listdir(place.state / "answers") == []
     assert os.listdir(place.state / "scratch") == []
+
+
+def two_on_one_port(a):
+    """Two commands whose answers the CA will look at in an hour; the first one has the port."""
+    a.case()
+    first = a.start(*obtain_of(a, "first.everleaf.test"))
+    lab.wait_until("the CA was told", lambda: told(a) == 1)
+    second = a.start(*obtain_of(a, "second.everleaf.test"))
+    lab.wait_until("the CA was told of the other one", lambda: told(a) == 2)
+    assert holder_of(a.port) == first.pid
+    return first, second
+
+
+def ask_rows(a, sql):
+    with sqlite3.connect(f"file:{a.state}/everleaf.db?mode=ro", uri=True) as db:
+        found = db.execute(sql).fetchall()
+    db.close()
+    return found
+
+
+def check_second(a, second, orders):
+    assert second.wait(30) == 0, second.text()
+    counts = a.ca.counts()
+    assert (counts["certificates"], counts["orders"], counts["accounts"]) == (1, orders, 1)
+    assert ask_rows(a, "SELECT count(*) FROM event WHERE kind = 'failed'") == [(0,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_the_port_of_one_that_ends_is_taken_by_another_before_the_ca_looks(place, number):
+    first, second = two_on_one_port(place)
+    first.signal(number)
+    first.process.wait()
+    lab.wait_until("the other one listens", lambda: holder_of(place.port) == second.pid)
+    place.ca.clock(HOUR)
+    check_second(place, second, 2)
+
+
+def test_an_answer_that_nobody_showed_any_more_is_no_failure(place):
+    """The CA looks while nobody listens: the order is replaced at once."""
+    first, second = two_on_one_port(place)
+    second.signal(signal.SIGSTOP)
+    first.signal(signal.SIGKILL)
+    first.process.wait()
+    place.ca.clock(HOUR)
+    lab.wait_until("the CA has judged", lambda: all(
+        o["status"] == "invalid" for o in place.ca.orders()))
+    place.ca.config(validate_ms=0)
+    second.signal(signal.SIGCONT)
+    check_second(place, second, 3)
+    assert ask_rows(place, "SELECT count(*) FROM event WHERE kind = 'interrupted'") == [(1,)]
