@@ -8,7 +8,9 @@
 #include "agent/machines.h"
 #include "agent/outlook.h"
 #include "agent/standalone.h"
+#include "agent/wish.h"
 #include "base/log.h"
+#include "store/order.h"
 #include "store/version.h"
 
 #include <stdlib.h>
@@ -241,14 +243,33 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	return r != 0 ? look_unreadable(step, &why, e) : 0;
 }
 
-/* An order that is there already, ours or another process's, is what --force asked for. Its end has
- * the certificate looked at again. */
+/* It ends in a certificate with the key and from the CA that are wanted now. */
+static int order_suffices(struct look *l, const struct certificate *c, bool *ret_suffices,
+			  struct err *e)
+{
+	AUTO_ORDER_ROW struct order *o = NULL;
+	AUTO_WISH struct wish *wish = NULL;
+	int r;
+
+	r = order_latest(l->g->config.store, c->id, &o, e);
+	if (r == 0)
+		*ret_suffices = o != NULL && o->account_id == c->account_id &&
+				wish_parse(c->wish, &wish, NULL) == 0 &&
+				str_equal(o->key_kind, key_kind_name(wish->key));
+	return r;
+}
+
+/* An order that is there already, ours or another process's, is what --force asked for, if it
+ * suffices. Its end has the certificate looked at again. */
 static int look_is_under_way(struct look *l, const struct certificate *c, struct err *e)
 {
 	struct scope *scope = engine_scope(l->g, c->id);
+	int r = 0;
 
-	if (scope != NULL)
-		scope->under_way = true;
+	if (scope != NULL && !scope->under_way)
+		r = order_suffices(l, c, &scope->under_way, e);
+	if (r != 0)
+		return r;
 	return l->g->config.by_hand ? 0 : look_leaves(l, c, INT64_MAX, e);
 }
 

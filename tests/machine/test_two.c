@@ -209,6 +209,36 @@ static void a_wish_changed_during_an_order_holds_from_the_next_one_on(void **sta
 	mem_set_str(&w->files, before);
 }
 
+static void wants_another_key(struct world *w, struct certificate *c)
+{
+	char *kind = strstr(c->wish, "ec-256");
+
+	(void)w;
+	assert_non_null(kind);
+	memcpy(kind, "ec-384", strlen("ec-384"));
+}
+
+/* An order that somebody works on is what --force asks for only when it has the key that is wanted.
+ */
+static void a_key_of_another_kind_is_issued_after_the_order_under_way(void **state)
+{
+	struct world *w = *state;
+	AUTO_VERSION struct version *live = NULL;
+
+	world_start(w, 0, RUN_OBTAIN);
+	while (mock_ca_count(w->ca, MOCK_CHALLENGE) == 0)
+		world_step(w);
+	world_change(w, 1, wants_another_key);
+	world_start(w, 1, RUN_FORCE);
+	assert_true(world_run(w, 0));
+	assert_int_equal(version_load(w->agents[1].store, world_facts(w).live, &live, NULL), 0);
+	assert_string_equal(live->key_kind, "ec-384");
+	assert_int_equal(world_facts(w).versions, 2);
+	world_kill(w, 1);
+	world_kill(w, 0);
+	world_assert_good(w, 2);
+}
+
 static void wants_a_pause(struct world *w, struct certificate *c)
 {
 	(void)w;
@@ -246,6 +276,7 @@ int main(void)
 		cmocka_unit_test(a_deleted_certificate_is_cleaned_up_after_a_kill_at_any_step),
 		cmocka_unit_test(names_changed_during_an_order_are_issued_after_it),
 		TEST(a_wish_changed_during_an_order_holds_from_the_next_one_on),
+		TEST(a_key_of_another_kind_is_issued_after_the_order_under_way),
 		TEST(an_order_under_way_is_finished_although_it_is_paused_then),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
