@@ -33,6 +33,9 @@ struct store {
 /* place.c — whether a directory may hold a store: a file system of this machine, ours alone. */
 int place_check(int dir_fd, const char *dir, struct err *e);
 
+/* Why the directory could not be opened (errno), and whose it is if that is the reason. */
+int place_closed(const char *dir, struct err *e);
+
 /* Whether a database file that exists may be opened: a plain file, ours, closed to others. */
 int place_check_file(int dir_fd, const char *dir, const char *name, struct err *e);
 
@@ -48,6 +51,9 @@ void turn_unlock(struct store *s);
 
 /* migrate.c — opens both database files, checks them and brings them to STORE_SCHEMA. */
 int migrate_open(struct store *s, struct err *e);
+
+/* Every page, every index against its rows, every reference (HACKING.md says why all of it). */
+int db_check(struct db *d, struct err *e);
 
 /* owner.c — this process's file in STATE/owners; and removing those of the dead. */
 int owner_make(struct store *s, struct err *e);

@@ -89,17 +89,32 @@ static int set_journal(struct db *d, const char *mode, struct err *e)
 	return 0;
 }
 
-static int check_quickly(struct db *d, struct err *e)
+static int check_references(struct db *d, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(d, "PRAGMA foreign_key_check");
+	AUTO_FREE char *table = NULL;
+	AUTO_FREE char *why = NULL;
+	int r;
+
+	r = sql_step(&q, e);
+	if (r <= 0)
+		return r;
+	table = sql_text(&q);
+	why = mem_printf("a row of %s names one that is gone", table);
+	return db_damaged(d, why, e);
+}
+
+int db_check(struct db *d, struct err *e)
 {
 	AUTO_FREE char *answer = NULL;
 	int r;
 
-	r = db_text(d, "PRAGMA quick_check(1)", &answer, e);
+	r = db_text(d, "PRAGMA integrity_check(1)", &answer, e);
 	if (r != 0)
 		return r;
 	if (!str_equal(answer, "ok"))
 		return db_damaged(d, answer != NULL ? answer : "no answer", e);
-	return 0;
+	return check_references(d, e);
 }
 
 /* *ret_version: its schema, 0 for a file without any table. One statement, so that another process
@@ -240,7 +255,7 @@ static int open_one(struct store *s, struct db *d, const struct db_kind *kind, s
 	if (r == 0)
 		r = db_exec(d, kind->pragmas, e);
 	if (r == 0)
-		r = check_quickly(d, e); /* before anything writes */
+		r = db_check(d, e); /* before anything writes */
 	return r;
 }
 

@@ -39,6 +39,8 @@ static int db_fail(const struct db *d, int rc, struct err *e)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return db_damaged(d, sqlite3_errstr(rc & 0xff), e);
+	case SQLITE_ERROR: /* our statements are right, so the schema is not what it was */
+		return db_damaged(d, sqlite3_errmsg(d->sqlite), e);
 	case SQLITE_CONSTRAINT:
 		return err_set(e, ERR_BUG, "%s refused a row: %s", d->path,
 			       sqlite3_errmsg(d->sqlite));
