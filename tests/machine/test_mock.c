@@ -177,6 +177,54 @@ static void another_account_sees_nothing_of_an_order(void **state)
 	assert_int_equal(b->answer.status, 404);
 }
 
+static void an_account_changes_its_contact_and_no_others(void **state)
+{
+	struct bench *b = *state;
+
+	ask(b, URL("account/1"), "{\"contact\":[\"mailto:new@example.org\"]}", RIGHT);
+	assert_int_equal(b->answer.status, 200);
+	assert_non_null(strstr(b->answer.body.data, "mailto:new@example.org"));
+	ask(b, URL("account/2"), "{\"contact\":[]}", RIGHT);
+	assert_problem(b, 404, "malformed");
+	ask(b, URL("account/1"), NULL, RIGHT);
+	assert_non_null(strstr(b->answer.body.data, "mailto:new@example.org"));
+}
+
+/* RFC 8555 7.3.6 */
+static void a_deactivated_account_is_refused_everywhere(void **state)
+{
+	struct bench *b = *state;
+
+	ask(b, URL("account/1"), "{\"status\":\"deactivated\"}", RIGHT);
+	assert_int_equal(b->answer.status, 200);
+	assert_non_null(strstr(b->answer.body.data, "\"status\":\"deactivated\""));
+	ask(b, URL("new-order"), new_order, RIGHT);
+	assert_problem(b, 401, "unauthorized");
+	ask(b, URL("account/1"), NULL, RIGHT);
+	assert_problem(b, 401, "unauthorized");
+	ask(b, URL("new-account"), "{}", &(const struct odd){.with_jwk = true});
+	assert_problem(b, 401, "unauthorized");
+	assert_int_equal(mock_ca_counts(b->ca).deactivated, 1);
+	assert_int_equal(mock_ca_counts(b->ca).orders, 0);
+}
+
+static void a_record_says_what_was_refused_and_what_was_done(void **state)
+{
+	struct bench *b = *state;
+	const struct mock_record *r;
+
+	ask(b, URL("new-order"), new_order, RIGHT);
+	ask(b, URL("new-order"), new_order, &(const struct odd){.forged = true});
+	r = mock_ca_record(b->ca, mock_ca_count(b->ca, MOCK_ANY) - 1);
+	assert_int_equal(r->status, 400);
+	assert_string_equal(r->problem, "malformed");
+	assert_false(r->acted);
+	r = mock_ca_record(b->ca, mock_ca_count(b->ca, MOCK_ANY) - 2);
+	assert_int_equal(r->status, 201);
+	assert_null(r->problem);
+	assert_true(r->acted);
+}
+
 static int fetch_right(void *arg, const char *identifier, const char *token, struct buf *ret_answer)
 {
 	const struct bench *b = arg;
@@ -262,6 +310,9 @@ int main(void)
 		TEST(what_is_not_signed_as_it_should_be_is_refused),
 		TEST(a_post_as_get_has_an_empty_payload),
 		TEST(another_account_sees_nothing_of_an_order),
+		TEST(an_account_changes_its_contact_and_no_others),
+		TEST(a_deactivated_account_is_refused_everywhere),
+		TEST(a_record_says_what_was_refused_and_what_was_done),
 		TEST(a_csr_is_for_the_ordered_names_and_no_account_key),
 		TEST(an_answer_with_another_thumbprint_is_none),
 	};

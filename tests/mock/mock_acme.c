@@ -70,6 +70,14 @@ struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *t
 	return NULL;
 }
 
+static void account_read_contact(struct mock_account *account, const struct json *list)
+{
+	strlist_clear(&account->contact);
+	for (size_t i = 0; i < json_count(list); i++)
+		if (json_text(json_at(list, i)) != NULL)
+			strlist_add(&account->contact, json_text(json_at(list, i)));
+}
+
 static struct mock_account *account_new(struct mock_ca *ca, struct mock_signed *s)
 {
 	struct mock_account *account = mem_new(sizeof(*account));
@@ -79,27 +87,40 @@ static struct mock_account *account_new(struct mock_ca *ca, struct mock_signed *
 	account->id = (int64_t)ca->account_count;
 	account->key = TAKE(s->key);
 	account->thumbprint = TAKE(s->thumbprint);
+	account_read_contact(account, json_get(s->payload, "contact"));
 	return account;
+}
+
+const char *mock_account_status(const struct mock_account *account)
+{
+	return account->deactivated ? "deactivated" : "valid";
 }
 
 static void account_answer(struct mock_ca *ca, const struct mock_account *account, int status,
 			   struct mock_response *a)
 {
 	struct json *v = json_new_map();
+	struct json *contact = json_new_list();
 
-	json_put_text(v, "status", account->deactivated ? "deactivated" : "valid");
+	for (size_t i = 0; i < account->contact.count; i++)
+		json_add_text(contact, account->contact.items[i]);
+	json_put_text(v, "status", mock_account_status(account));
+	json_put(v, "contact", contact);
 	put_url(ca, v, "orders", "orders", account->id);
 	add_location(ca, a, "account", account->id);
 	mock_json(a, status, v);
 }
 
-/* RFC 8555 7.3: a known key gets its account, whatever else it says. */
+/* RFC 8555 7.3: a known key gets its account, whatever else it says, unless that is dead (7.3.6).
+ */
 static void new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
 {
 	const struct mock_account *known = mock_account_of_key(ca, s->thumbprint);
 
 	if (!json_is_map(s->payload))
 		mock_problem(a, 400, "malformed", "newAccount wants an object");
+	else if (known != NULL && known->deactivated)
+		mock_problem(a, 401, "unauthorized", "this account is deactivated");
 	else if (known != NULL)
 		account_answer(ca, known, 200, a);
 	else if (json_flag(json_get(s->payload, "onlyReturnExisting")))
@@ -110,9 +131,11 @@ static void new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mo
 		account_answer(ca, account_new(ca, s), 201, a);
 }
 
-/* RFC 8555 7.3.6; nothing else is changed here. */
+/* RFC 8555 7.3.2 and 7.3.6. */
 static void account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
 {
+	if (json_is_list(json_get(s->payload, "contact")))
+		account_read_contact(s->account, json_get(s->payload, "contact"));
 	if (str_equal(json_get_text(s->payload, "status"), "deactivated")) {
 		s->account->deactivated = true;
 		ca->counts.deactivated++;
@@ -123,6 +146,7 @@ static void account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_r
 void mock_account_free(struct mock_account *account)
 {
 	free(account->thumbprint);
+	strlist_clear(&account->contact);
 	EVP_PKEY_free(account->key);
 	free(account);
 }
@@ -512,7 +536,9 @@ void mock_act(struct mock_ca *ca, const struct mock_place *place, struct mock_si
 		new_order_act(ca, s, a);
 		break;
 	case MOCK_ACCOUNT:
-		account_act(ca, s, a);
+		found = place->id == s->account->id;
+		if (found)
+			account_act(ca, s, a);
 		break;
 	case MOCK_ORDER:
 	case MOCK_FINALIZE:

@@ -75,6 +75,7 @@ static void response_copy(struct mock_response *to, const struct mock_response *
 	mock_response_clear(to);
 	mock_response_init(to);
 	to->status = from->status;
+	to->problem = from->problem;
 	strlist_copy(&to->headers, &from->headers);
 	MOCK_MUST(buf_add(&to->body, from->body.data, from->body.len) == 0);
 }
@@ -103,6 +104,7 @@ void mock_problem(struct mock_response *a, int status, const char *type, const c
 
 	strlist_clear(&a->headers);
 	set_body(a, status, "application/problem+json", text);
+	a->problem = type;
 }
 
 /* The number tells whether it was ours; the rest makes it look like one. */
@@ -209,6 +211,7 @@ static void replace(struct mock_ca *ca, const struct mock_fault *f, struct mock_
 	} else {
 		buf_clear(&a->body);
 		strlist_clear(&a->headers);
+		a->problem = NULL;
 		if (f->problem != NULL)
 			mock_problem(a, f->status, f->problem, "the script says so");
 		else
@@ -233,6 +236,7 @@ static void spoil(struct mock_ca *ca, const struct mock_fault *f, struct mock_re
 		break;
 	case MOCK_CUT:
 		a->end = MOCK_CUT_OFF;
+		a->whole = a->body.len > f->at ? a->body.len : a->body.len + 1;
 		/* fall through */
 	case MOCK_TRUNCATE:
 		if (f->at < a->body.len) {
@@ -311,7 +315,7 @@ static void request_act(struct mock_ca *ca, const struct mock_request *q, struct
 		mock_act(ca, &place, &s, a);
 	}
 	mock_signed_clear(&s);
-	r->acted = true;
+	r->acted = a->problem == NULL;
 	if (place.kind != MOCK_DIRECTORY)
 		add_nonce(ca, a);
 	if (strcmp(q->method, "HEAD") == 0)
@@ -335,7 +339,7 @@ void mock_ca_answer(struct mock_ca *ca, const struct mock_request *q, struct moc
 	if (f != NULL)
 		spoil(ca, f, a);
 	r->status = a->end == MOCK_WHOLE ? a->status : 0;
-	r->problem = f != NULL ? f->problem : NULL;
+	r->problem = a->end == MOCK_WHOLE ? a->problem : NULL;
 }
 
 /* --- by itself --- */

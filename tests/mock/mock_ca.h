@@ -50,14 +50,16 @@ struct mock_request {
 enum mock_end {
 	MOCK_WHOLE = 0,
 	MOCK_LOST,    /* nothing of it comes: the connection dies */
-	MOCK_CUT_OFF, /* the connection dies after the body given */
+	MOCK_CUT_OFF, /* the connection dies after the body given, within the whole one */
 };
 
 struct mock_response {
 	int status;
 	struct strlist headers; /* "name: value", name in lower case */
 	struct buf body;
-	int64_t delay_ms; /* to wait before it is sent */
+	const char *problem; /* type of the problem document, or NULL; static or of a fault */
+	size_t whole;        /* MOCK_CUT_OFF: how long the body was, always more than is given */
+	int64_t delay_ms;    /* to wait before it is sent */
 	enum mock_end end;
 	bool reused; /* MOCK_LOST: say that the connection had been used before */
 };
@@ -137,7 +139,7 @@ struct mock_record {
 	char *account;       /* "kid" as it was sent, or NULL */
 	char *payload;       /* decoded, "" for POST-as-GET; NULL when there was no readable JWS */
 	int status;          /* of the answer, 0: none was sent */
-	bool acted;          /* the CA has done what was asked */
+	bool acted;          /* the CA has done what was asked: neither lost nor refused */
 	const char *problem; /* type of the problem answered, or NULL; static or of a fault */
 };
 

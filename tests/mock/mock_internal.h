@@ -24,6 +24,7 @@ struct mock_account {
 	int64_t id;
 	char *thumbprint; /* RFC 7638 */
 	EVP_PKEY *key;
+	struct strlist contact;
 	bool deactivated;
 };
 
@@ -133,6 +134,8 @@ void mock_problem(struct mock_response *a, int status, const char *type, const c
 /* Answers by a JSON object, which is freed. */
 void mock_json(struct mock_response *a, int status, struct json *body);
 
+/* RFC 8555 7.1.6. Static. */
+const char *mock_account_status(const struct mock_account *account);
 struct mock_account *mock_account_find(const struct mock_ca *ca, int64_t id);
 struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *thumbprint);
 struct mock_authorization *mock_authorization_find(const struct mock_ca *ca, int64_t id);
