@@ -28,6 +28,7 @@ import pytest
 
 import arena
 import lab
+import mock_client
 
 SEED = int(os.environ.get("EVERLEAF_SEED") or secrets.randbelow(10 ** 9))
 LONG = os.environ.get("EVERLEAF_LONG", "0") not in ("", "0")
@@ -70,8 +71,7 @@ def program():
 
 @pytest.fixture(scope="session")
 def mock(program):
-    found = os.environ.get("EVERLEAF_MOCK_CA",
-                           str(pathlib.Path(program).parent / "tests" / "mock" / "mock-ca"))
+    found = mock_client.find(program)
     if not lab.is_program(found):
         pytest.fail(f"no mock CA at {found}")
     return found

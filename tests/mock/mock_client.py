@@ -1,15 +1,32 @@
 # SPDX-License-Identifier: MIT
 #
 # mock_client.py - the mock CA of this project as a process, for Python tests: starts and ends it,
-# and speaks with it through its control socket (mock_server.h has the verbs).
+# and speaks with it through its control socket (mock_server.h has the verbs and their members).
+#
+#     with mock_client.MockCa(program, folder) as ca:
+#         ca.config(http_port=8080)
+#         ca.fault(kind="finalize", act="drop-after")
+#         ...
+#         assert ca.counts()["certificates"] == 1
+#
+# It ends with the thread that started it: start it where the test runs.
 
 import json
+import os
 import pathlib
 import socket
 import subprocess
 
 
+def find(program):
+    """$EVERLEAF_MOCK_CA, else the one that was built with this everleaf."""
+    beside = pathlib.Path(program).parent / "tests" / "mock" / "mock-ca"
+    return os.path.abspath(os.environ.get("EVERLEAF_MOCK_CA") or beside)
+
+
 class MockCa:
+    """url (of the directory), bundle (what to trust), process."""
+
     def __init__(self, program, folder):
         self.program = str(program)
         self.folder = pathlib.Path(folder)
@@ -33,10 +50,19 @@ class MockCa:
         self.process.wait()
         self.process.stdout.close()
 
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
     def ask(self, verb, **members):
         line = json.dumps({"do": verb, **members}) + "\n"
         self._socket.sendall(line.encode())
-        answer = json.loads(self._lines.readline())
+        answer = self._lines.readline()
+        if not answer:
+            raise AssertionError("the mock CA has hung up")
+        answer = json.loads(answer)
         if "error" in answer:
             raise AssertionError(f"the mock CA says: {answer['error']}")
         return answer
@@ -50,6 +76,9 @@ class MockCa:
     def heal(self):
         self.ask("heal")
 
+    def reset(self):
+        self.ask("reset")
+
     def counts(self):
         return self.ask("counts")
 
@@ -58,6 +87,9 @@ class MockCa:
 
     def orders(self):
         return self.ask("orders")["orders"]
+
+    def accounts(self):
+        return self.ask("accounts")["accounts"]
 
     def clock(self, seconds):
         self.ask("clock", add=seconds)

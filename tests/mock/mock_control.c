@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "tests/mock/mock_internal.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,64 +33,104 @@ static struct json *failure(const char *format, const char *what)
 	return answer;
 }
 
-/* --- members by table --- */
+/* --- what a line says --- */
+
+struct said {
+	struct settings {
+		struct mock_ca_config ca;
+		int http_port;
+		const char *webroot;
+	} config; /* as it is, then as it is to be */
+	struct mock_fault fault;
+	int64_t from, add; /* MISSING: not said */
+};
+
+#define MISSING (-1)
 
 enum member_type {
 	MEMBER_FLAG = 0,
 	MEMBER_INT,
 	MEMBER_NUMBER, /* int64_t */
 	MEMBER_SIZE,
-	MEMBER_TEXT, /* borrowed from the line */
+	MEMBER_TEXT,    /* borrowed from the line */
+	MEMBER_HEADERS, /* of a fault */
+	MEMBER_WORD,    /* an enum, by name */
 };
 
+/* Of struct said. */
 struct member {
-	const char *name;
+	const char *name; /* NULL ends a list */
 	enum member_type type;
 	size_t offset;
+	int64_t least, most;           /* of a number; most 0: as much as there is room for */
+	const char *(*word)(size_t i); /* NULL: there are no more */
 };
 
-#define CONFIG(name, type)                                                                         \
-	{                                                                                          \
-#name, type, offsetof(struct mock_ca_config, name)                                 \
-	}
-static const struct member config_members[] = {
-	CONFIG(reuse_orders, MEMBER_FLAG), CONFIG(reuse_authorizations, MEMBER_FLAG),
-	CONFIG(processing, MEMBER_FLAG),   CONFIG(validate_ms, MEMBER_NUMBER),
-	CONFIG(process_ms, MEMBER_NUMBER), CONFIG(retry_after, MEMBER_NUMBER),
-	CONFIG(lifetime, MEMBER_NUMBER),   CONFIG(terms, MEMBER_FLAG),
-	CONFIG(twist, MEMBER_INT),
-};
-
-#define FAULT_MEMBER(name, type)                                                                   \
-	{                                                                                          \
-#name, type, offsetof(struct mock_fault, name)                                     \
-	}
-static const struct member fault_members[] = {
-	FAULT_MEMBER(skip, MEMBER_INT),        FAULT_MEMBER(times, MEMBER_INT),
-	FAULT_MEMBER(delay_ms, MEMBER_NUMBER), FAULT_MEMBER(at, MEMBER_SIZE),
-	FAULT_MEMBER(reused, MEMBER_FLAG),     FAULT_MEMBER(status, MEMBER_INT),
-	FAULT_MEMBER(problem, MEMBER_TEXT),    FAULT_MEMBER(content_type, MEMBER_TEXT),
-	FAULT_MEMBER(body, MEMBER_TEXT),
-};
-
-static bool member_set(const struct member *m, void *into, const struct json *value)
+static const char *kind_word(size_t i)
 {
-	void *field = (char *)into + m->offset;
-	int64_t number = 0;
+	return i < MOCK_KINDS ? mock_kind_name((enum mock_kind)i) : NULL;
+}
 
-	switch (m->type) {
-	case MEMBER_FLAG:
-		*(bool *)field = json_flag(value);
-		return true;
-	case MEMBER_TEXT:
-		*(const char **)field = json_text(value);
-		return json_text(value) != NULL;
-	case MEMBER_INT:
-	case MEMBER_NUMBER:
-	case MEMBER_SIZE:
-		break;
-	}
-	if (!json_number(value, &number))
+static const char *act_word(size_t i)
+{
+	static const char *const words[MOCK_ACTS] = {"delay",         "drop-before", "drop-after",
+						     "truncate",      "cut",         "replace",
+						     "replace-after", "repeat"};
+
+	return i < MOCK_ACTS ? words[i] : NULL;
+}
+
+static const char *twist_word(size_t i)
+{
+	static const char *const words[MOCK_TWISTS] = {"honest", "other-key", "other-names",
+						       "secret", "old",       "other-order"};
+
+	return i < MOCK_TWISTS ? words[i] : NULL;
+}
+
+#define SAYS(text, kind, field)                                                                    \
+	.name = (text), .type = (kind), .offset = offsetof(struct said, field)
+static const struct member config_members[] = {
+	{SAYS("http_port", MEMBER_INT, config.http_port), .most = 65535},
+	{SAYS("webroot", MEMBER_TEXT, config.webroot)},
+	{SAYS("reuse_orders", MEMBER_FLAG, config.ca.reuse_orders)},
+	{SAYS("reuse_authorizations", MEMBER_FLAG, config.ca.reuse_authorizations)},
+	{SAYS("processing", MEMBER_FLAG, config.ca.processing)},
+	{SAYS("validate_ms", MEMBER_NUMBER, config.ca.validate_ms)},
+	{SAYS("process_ms", MEMBER_NUMBER, config.ca.process_ms)},
+	{SAYS("retry_after", MEMBER_NUMBER, config.ca.retry_after)},
+	{SAYS("lifetime", MEMBER_NUMBER, config.ca.lifetime)},
+	{SAYS("terms", MEMBER_FLAG, config.ca.terms)},
+	{SAYS("twist", MEMBER_WORD, config.ca.twist), .word = twist_word},
+	{0},
+};
+
+static const struct member fault_members[] = {
+	{SAYS("kind", MEMBER_WORD, fault.kind), .word = kind_word},
+	{SAYS("skip", MEMBER_INT, fault.skip)},
+	{SAYS("times", MEMBER_INT, fault.times), .least = MOCK_FOREVER},
+	{SAYS("act", MEMBER_WORD, fault.act), .word = act_word},
+	{SAYS("delay_ms", MEMBER_NUMBER, fault.delay_ms)},
+	{SAYS("at", MEMBER_SIZE, fault.at)},
+	{SAYS("reused", MEMBER_FLAG, fault.reused)},
+	{SAYS("status", MEMBER_INT, fault.status), .least = 100, .most = 599},
+	{SAYS("problem", MEMBER_TEXT, fault.problem)},
+	{SAYS("content_type", MEMBER_TEXT, fault.content_type)},
+	{SAYS("body", MEMBER_TEXT, fault.body)},
+	{SAYS("headers", MEMBER_HEADERS, fault.headers)},
+	{0},
+};
+
+static const struct member records_members[] = {{SAYS("from", MEMBER_NUMBER, from)}, {0}};
+static const struct member clock_members[] = {{SAYS("add", MEMBER_NUMBER, add)}, {0}};
+static const struct member no_members[] = {{0}};
+
+static bool number_set(const struct member *m, void *field, const struct json *value)
+{
+	int64_t most = m->most != 0 ? m->most : m->type == MEMBER_INT ? INT_MAX : INT64_MAX;
+	int64_t number;
+
+	if (!json_number(value, &number) || number < m->least || number > most)
 		return false;
 	if (m->type == MEMBER_INT)
 		*(int *)field = (int)number;
@@ -100,13 +141,64 @@ static bool member_set(const struct member *m, void *into, const struct json *va
 	return true;
 }
 
-/* What json_each fills; the first member that nobody knows is named. */
+static bool flag_set(bool *field, const struct json *value)
+{
+	AUTO_FREE char *text = json_print(value, false);
+
+	*field = json_flag(value);
+	return *field || str_equal(text, "false");
+}
+
+static bool word_set(const struct member *m, int *field, const struct json *value)
+{
+	const char *word;
+
+	for (size_t i = 0; (word = m->word(i)) != NULL; i++)
+		if (str_equal(json_text(value), word)) {
+			*field = (int)i;
+			return true;
+		}
+	return false;
+}
+
+static bool headers_set(struct mock_fault *fault, const struct json *list)
+{
+	if (!json_is_list(list) || json_count(list) > COUNT_OF(fault->headers))
+		return false;
+	for (size_t i = 0; i < json_count(list); i++) {
+		fault->headers[i] = json_text(json_at(list, i));
+		if (fault->headers[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool member_set(const struct member *m, struct said *said, const struct json *value)
+{
+	void *field = (char *)said + m->offset;
+
+	switch (m->type) {
+	case MEMBER_FLAG:
+		return flag_set(field, value);
+	case MEMBER_INT:
+	case MEMBER_NUMBER:
+	case MEMBER_SIZE:
+		return number_set(m, field, value);
+	case MEMBER_TEXT:
+		*(const char **)field = json_text(value);
+		return json_text(value) != NULL;
+	case MEMBER_HEADERS:
+		return headers_set(&said->fault, value);
+	case MEMBER_WORD:
+		return word_set(m, field, value);
+	}
+	return false;
+}
+
+/* What json_each fills; the first member that is not understood is named. */
 struct filling {
 	const struct member *members;
-	size_t count;
-	void *into;
-	bool (*other)(struct filling *f, const char *key, const struct json *value);
-	struct mock_server *server;
+	struct said *said;
 	char *unknown;
 };
 
@@ -116,112 +208,69 @@ static void fill_one(void *arg, const char *key, const struct json *value)
 
 	if (strcmp(key, "do") == 0 || f->unknown != NULL)
 		return;
-	for (size_t i = 0; i < f->count; i++)
-		if (strcmp(f->members[i].name, key) == 0 &&
-		    member_set(&f->members[i], f->into, value))
+	for (const struct member *m = f->members; m->name != NULL; m++)
+		if (strcmp(m->name, key) == 0 && member_set(m, f->said, value))
 			return;
-	if (f->other == NULL || !f->other(f, key, value))
-		f->unknown = mem_str(key);
-}
-
-static struct json *fill(struct filling *f, const struct json *line)
-{
-	AUTO_FREE char *unknown = NULL;
-
-	json_each(line, fill_one, f);
-	unknown = f->unknown;
-	return unknown != NULL ? failure("%s is not understood", unknown) : NULL;
+	f->unknown = mem_str(key);
 }
 
 /* --- the verbs --- */
 
-static bool config_other(struct filling *f, const char *key, const struct json *value)
+static struct json *do_config(struct mock_server *s, const struct said *said)
 {
-	int64_t port = 0;
-
-	if (strcmp(key, "webroot") == 0) {
-		mem_set_str(&f->server->webroot, json_text(value));
-		return true;
-	}
-	if (strcmp(key, "http_port") != 0 || !json_number(value, &port))
-		return false;
-	f->server->http_port = (int)port;
-	return true;
+	*mock_ca_config(s->ca) = said->config.ca;
+	s->http_port = said->config.http_port;
+	s->webroot = said->config.webroot;
+	return NULL;
 }
 
-static struct json *do_config(struct mock_server *s, const struct json *line)
+/* A row that would do nothing, or answer by a status of 0, was meant otherwise. */
+static struct json *do_fault(struct mock_server *s, const struct said *said)
 {
-	struct filling f = {.members = config_members,
-			    .count = COUNT_OF(config_members),
-			    .into = mock_ca_config(s->ca),
-			    .other = config_other,
-			    .server = s};
+	const struct mock_fault *f = &said->fault;
+	bool answers = f->act == MOCK_REPLACE ||
+		       (f->act == MOCK_REPLACE_AFTER && (f->problem != NULL || f->body != NULL));
 
-	return fill(&f, line);
+	if (f->act == MOCK_ACTS)
+		return failure("%s", "which act?");
+	if (answers && f->status == 0)
+		return failure("%s", "with which status?");
+	mock_ca_fault(s->ca, f);
+	return NULL;
 }
 
-static bool fault_other(struct filling *f, const char *key, const struct json *value)
+static struct json *do_heal(struct mock_server *s, const struct said *said)
 {
-	static const char *const acts[MOCK_ACTS] = {"delay",         "drop-before", "drop-after",
-						    "truncate",      "cut",         "replace",
-						    "replace-after", "repeat"};
-	struct mock_fault *fault = f->into;
-
-	for (size_t i = 0; strcmp(key, "kind") == 0 && i < MOCK_KINDS; i++)
-		if (str_equal(json_text(value), mock_kind_name((enum mock_kind)i))) {
-			fault->kind = (enum mock_kind)i;
-			return true;
-		}
-	for (size_t i = 0; strcmp(key, "act") == 0 && i < MOCK_ACTS; i++)
-		if (str_equal(json_text(value), acts[i])) {
-			fault->act = (enum mock_act)i;
-			return true;
-		}
-	if (strcmp(key, "headers") != 0 || json_count(value) > COUNT_OF(fault->headers))
-		return false;
-	for (size_t i = 0; i < json_count(value); i++)
-		fault->headers[i] = json_text(json_at(value, i));
-	return true;
-}
-
-static struct json *do_fault(struct mock_server *s, const struct json *line)
-{
-	struct mock_fault fault = {0};
-	struct filling f = {.members = fault_members,
-			    .count = COUNT_OF(fault_members),
-			    .into = &fault,
-			    .other = fault_other,
-			    .server = s};
-	struct json *failed = fill(&f, line);
-
-	if (failed == NULL)
-		mock_ca_fault(s->ca, &fault);
-	return failed;
-}
-
-static struct json *do_heal(struct mock_server *s, const struct json *line)
-{
-	(void)line;
+	(void)said;
 	mock_ca_heal(s->ca);
 	return NULL;
 }
 
-static struct json *do_clock(struct mock_server *s, const struct json *line)
+static struct json *do_clock(struct mock_server *s, const struct said *said)
 {
-	int64_t seconds = 0;
-
-	if (!json_number(json_get(line, "add"), &seconds))
+	if (said->add == MISSING)
 		return failure("%s", "how many seconds?");
-	s->ahead_ms += seconds * 1000;
+	s->ahead_ms += said->add * 1000;
 	return NULL;
 }
 
-static struct json *do_counts(struct mock_server *s, const struct json *line)
+/* The next CA has other tokens: what the last one's clients left behind must not do for it. */
+static struct json *do_reset(struct mock_server *s, const struct said *said)
+{
+	struct mock_ca_config config = said->config.ca;
+
+	config.seed++;
+	mock_ca_free(s->ca);
+	s->ca = mock_ca_new(&config);
+	return NULL;
+}
+
+static struct json *do_counts(struct mock_server *s, const struct said *said)
 {
 	const struct mock_counts c = mock_ca_counts(s->ca);
 	struct json *answer = json_new_map();
 
-	(void)line;
+	(void)said;
 	json_put_number(answer, "requests", (int64_t)c.requests);
 	json_put_number(answer, "accounts", (int64_t)c.accounts);
 	json_put_number(answer, "deactivated", (int64_t)c.deactivated);
@@ -252,47 +301,108 @@ static struct json *record_json(const struct mock_record *r)
 	return v;
 }
 
-static struct json *do_records(struct mock_server *s, const struct json *line)
+static struct json *do_records(struct mock_server *s, const struct said *said)
 {
 	struct json *answer = json_new_map();
 	struct json *list = json_new_list();
 	const struct mock_record *r;
-	int64_t from = 0;
 
-	(void)json_number(json_get(line, "from"), &from);
-	for (size_t i = (size_t)from; (r = mock_ca_record(s->ca, i)) != NULL; i++)
+	for (size_t i = said->from != MISSING ? (size_t)said->from : 0;
+	     (r = mock_ca_record(s->ca, i)) != NULL; i++)
 		json_add(list, record_json(r));
 	json_put(answer, "records", list);
 	return answer;
 }
 
-static struct json *do_orders(struct mock_server *s, const struct json *line)
+static struct json *texts_json(const struct strlist *texts)
+{
+	struct json *list = json_new_list();
+
+	for (size_t i = 0; i < texts->count; i++)
+		json_add_text(list, texts->items[i]);
+	return list;
+}
+
+static void put_account(struct mock_server *s, struct json *map, const char *member, int64_t id)
+{
+	AUTO_FREE char *url = mock_url(s->ca, "account/%lld", (long long)id);
+
+	json_put_text(map, member, url);
+}
+
+static struct json *do_orders(struct mock_server *s, const struct said *said)
 {
 	struct json *answer = json_new_map();
 	struct json *list = json_new_list();
 
-	(void)line;
+	(void)said;
 	for (size_t i = 0; i < s->ca->order_count; i++) {
-		AUTO_FREE char *names = strlist_join(&s->ca->orders[i]->names, " ");
+		const struct mock_order *o = s->ca->orders[i];
 		struct json *v = json_new_map();
 
-		json_put_text(v, "status", s->ca->orders[i]->status);
-		json_put_text(v, "names", names);
+		json_put_text(v, "status", o->status);
+		json_put(v, "names", texts_json(&o->names));
+		put_account(s, v, "account", o->account_id);
+		json_put_flag(v, "certificate", o->pem != NULL);
 		json_add(list, v);
 	}
 	json_put(answer, "orders", list);
 	return answer;
 }
 
+static struct json *do_accounts(struct mock_server *s, const struct said *said)
+{
+	struct json *answer = json_new_map();
+	struct json *list = json_new_list();
+
+	(void)said;
+	for (size_t i = 0; i < s->ca->account_count; i++) {
+		const struct mock_account *a = s->ca->accounts[i];
+		struct json *v = json_new_map();
+
+		put_account(s, v, "url", a->id);
+		json_put_text(v, "status", mock_account_status(a));
+		json_put(v, "contact", texts_json(&a->contact));
+		json_add(list, v);
+	}
+	json_put(answer, "accounts", list);
+	return answer;
+}
+
 static const struct {
 	const char *name;
-	struct json *(*run)(struct mock_server *s, const struct json *line); /* NULL: done */
+	const struct member *members;
+	struct json *(*run)(struct mock_server *s, const struct said *said); /* NULL: done */
 } verbs[] = {
-	{"config", do_config}, {"fault", do_fault},     {"heal", do_heal},     {"clock", do_clock},
-	{"counts", do_counts}, {"records", do_records}, {"orders", do_orders},
+	{"config", config_members, do_config}, {"fault", fault_members, do_fault},
+	{"heal", no_members, do_heal},         {"clock", clock_members, do_clock},
+	{"counts", no_members, do_counts},     {"records", records_members, do_records},
+	{"orders", no_members, do_orders},     {"accounts", no_members, do_accounts},
+	{"reset", no_members, do_reset},
 };
 
-/* The line is kept for ever: a fault borrows its texts. */
+static struct json *verb_run(struct mock_server *s, size_t verb, const struct json *line)
+{
+	struct said said = {
+		.config = {*mock_ca_config(s->ca), s->http_port, s->webroot},
+		.fault.act = MOCK_ACTS,
+		.from = MISSING,
+		.add = MISSING,
+	};
+	struct filling f = {.members = verbs[verb].members, .said = &said};
+	AUTO_FREE char *unknown = NULL;
+	struct json *answer;
+
+	json_each(line, fill_one, &f);
+	unknown = f.unknown;
+	if (unknown != NULL)
+		return failure("%s is not understood", unknown);
+	answer = verbs[verb].run(s, &said);
+	mock_server_ticks(s);
+	return answer != NULL ? answer : json_new_map();
+}
+
+/* The line is kept for ever: faults and the configuration borrow its texts. */
 static struct json *line_run(struct mock_server *s, const char *text, size_t len)
 {
 	struct json *line = NULL;
@@ -302,12 +412,8 @@ static struct json *line_run(struct mock_server *s, const char *text, size_t len
 		return failure("%s", "not one JSON object");
 	verb = json_get_text(line, "do");
 	for (size_t i = 0; i < COUNT_OF(verbs); i++)
-		if (str_equal(verbs[i].name, verb)) {
-			struct json *answer = verbs[i].run(s, line);
-
-			mock_server_ticks(s);
-			return answer != NULL ? answer : json_new_map();
-		}
+		if (str_equal(verbs[i].name, verb))
+			return verb_run(s, i, line);
 	return failure("there is no verb %s", verb != NULL ? verb : "(none)");
 }
 

@@ -83,7 +83,7 @@ static int server_fetch(void *arg, const char *identifier, const char *token,
 	const char *body;
 	int fd AUTO_FD = -1;
 
-	if (s->webroot != NULL) {
+	if (s->webroot[0] != '\0') {
 		AUTO_FREE char *path =
 			mem_printf("%s/.well-known/acme-challenge/%s", s->webroot, token);
 
@@ -139,6 +139,7 @@ int main(int argc, char **argv)
 {
 	struct mock_server s = {
 		.clock = {.now = server_now, .mono_ms = server_mono_ms, .arg = &s},
+		.webroot = "",
 	};
 	struct mock_ca_config config = {
 		.clock = &s.clock, .seed = 1, .fetch = server_fetch, .fetch_arg = &s};

@@ -21,27 +21,34 @@ struct mock_server {
 	char *base; /* of its URLs */
 	char *directory;
 	struct watch *tick;
-	int http_port; /* where http-01 is fetched, … */
-	char *webroot; /* … unless the file is read here */
+	int http_port;       /* where http-01 is fetched, … */
+	const char *webroot; /* … unless this is not "" and the file is read there; borrowed */
 };
 
 /* Answers every request on a new listening socket of 127.0.0.1; its port. Makes ca.pem in dir. */
 int mock_https_listen(struct mock_server *s, const char *dir);
 
-/* Listens on the UNIX socket path. One JSON object a line, both ways; "do" says what:
+/* Listens on the UNIX socket path. One JSON object a line, both ways, to any number of clients;
+ * "do" says what:
  *
- *     config   http_port, webroot, reuse_orders, reuse_authorizations, processing, validate_ms,
- *              process_ms, retry_after, lifetime, terms, twist (by number)
- *     fault    the members of struct mock_fault; kind by its name (mock_kind_name), act by its own
- *              ("delay", "drop-before", "drop-after", "truncate", "cut", "replace",
- *              "replace-after", "repeat"), headers as a list
- *     heal     forgets the script
- *     counts   struct mock_counts
- *     records  a list of every request, from the index "from" on
- *     orders   a list of {"status", "names"}
- *     clock    add: seconds that the CA's clock goes ahead
+ *     config    http_port, webroot ("": none), reuse_orders, reuse_authorizations, processing,
+ *               validate_ms, process_ms, retry_after, lifetime, terms, twist ("honest",
+ *               "other-key", "other-names", "secret", "old", "other-order"); what is not said
+ *               stays as it is
+ *     fault     the members of struct mock_fault; kind by its name (mock_kind_name), act by its own
+ *               ("delay", "drop-before", "drop-after", "truncate", "cut", "replace",
+ *               "replace-after", "repeat"; one is needed), headers as a list, times -1: for ever
+ *     heal      forgets the script
+ *     counts    struct mock_counts
+ *     records   a list of every request (struct mock_record), from the index "from" on
+ *     orders    a list of {"status", "names", "account", "certificate": whether it was issued}
+ *     accounts  a list of {"url", "status", "contact"}
+ *     reset     a new CA without accounts, orders, records and script; URL, configuration and clock
+ *               stay
+ *     clock     add: seconds that the CA's clock goes ahead
  *
- * What is not understood is answered by {"error": …}: a test must not go on believing. */
+ * What is not understood (a verb, a member, a value) changes nothing and is answered by
+ * {"error": …}: a test must not go on believing. */
 void mock_control_listen(struct mock_server *s, const char *path);
 
 /* The CA may have something to do by itself: looks when its time comes. */
