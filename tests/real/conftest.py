@@ -5,6 +5,7 @@
 #
 #   EVERLEAF              the binary under test (else build/everleaf, build/release/everleaf,
 #                         ./everleaf)
+#   EVERLEAF_MOCK_CA      the mock CA (else tests/mock/mock-ca beside the binary)
 #   EVERLEAF_PEBBLE       Pebble; pebble-challtestsrv is looked for beside it
 #   EVERLEAF_LONG=1       all combinations, many times
 #   EVERLEAF_SEED         repeats the random choices of an earlier run
@@ -18,10 +19,13 @@ import pathlib
 import random
 import secrets
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "mock"))
+
 import pytest
 
 import ca
 import lab
+import mock_client
 import runner
 import servers
 
@@ -156,6 +160,20 @@ def everleaf_at(program, tmp_path):
 @pytest.fixture
 def everleaf(everleaf_at, pebble):
     return everleaf_at(pebble)
+
+
+@pytest.fixture
+def mock_ca(program, tmp_path):
+    """A mock CA of the test's own, which looks for http-01 answers at its http_port."""
+    mock = mock_client.find(program)
+    if not lab.is_program(mock):
+        pytest.fail(f"no mock CA at {mock}: make tests/mock/mock-ca")
+    folder = tmp_path / "mock-ca"
+    folder.mkdir()
+    with mock_client.MockCa(mock, folder) as running:
+        running.http_port = lab.free_port()
+        running.config(http_port=running.http_port)
+        yield running
 
 
 @pytest.fixture
