@@ -144,7 +144,7 @@ static int register_ask(struct step *s, struct err *e)
 	for (size_t i = 0; i < mails.count; i++)
 		strlist_addf(&contact, "mailto:%s", mails.items[i]);
 	if (!m->existing)
-		step_says(s, "registering an account");
+		step_log(s, LOG_NOTICE, "registering an account");
 	return work_ca(s, 0, s->id, request_new_account(&contact, m->account->agreed, m->existing),
 		       e);
 }
@@ -198,7 +198,7 @@ static int register_hear(struct step *s, struct work *w, struct err *e)
 	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
 		 store_owner(engine_store(s->engine)));
 	s->saved = &stage_ready;
-	log_line(LOG_NOTICE, "%s: the account is ready", s->label);
+	step_log(s, LOG_NOTICE, "the account is ready");
 	return step_ends(s, &stage_ready, e);
 }
 
@@ -239,7 +239,7 @@ static int dead_hear(struct step *s, struct work *w, struct err *e)
 	    !acme_problem_is(w->response->problem, "accountDoesNotExist"))
 		return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
 	mem_set_str(&m->account->url, NULL);
-	log_line(LOG_INFO, "%s: the account is deactivated", s->label);
+	step_log(s, LOG_INFO, "the account is deactivated");
 	return step_ends(s, &stage_dead, e);
 }
 

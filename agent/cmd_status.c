@@ -2,6 +2,7 @@
  *
  * status — one line for each certificate: what it is, until when, what comes next, what failed.
  */
+#include "agent/live.h"
 #include "agent/report.h"
 #include "agent/run.h"
 
@@ -86,6 +87,8 @@ int cmd_status(struct context *c, struct err *e)
 
 	if (c->options->operands.count > 0)
 		return usage(e, "status takes no operand; everleaf show NAME tells about one");
+	if (c->options->live)
+		return live_print(c, e);
 	r = certificate_list(c->store, &list, &count, e);
 	if (r == 0)
 		r = status_each(c, list, count, all, e);

@@ -8,10 +8,6 @@
 
 #include <stdio.h>
 
-#ifndef EVERLEAF_VERSION
-#define EVERLEAF_VERSION "0.1.0"
-#endif
-
 int cmd_version(struct context *c, struct err *e)
 {
 	struct json *j;

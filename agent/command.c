@@ -17,7 +17,8 @@ static const struct command commands[] = {
 	 "get a certificate and deploy it"},
 	{"renew", "", cmd_renew, true, "[--force] [CERTIFICATE...]",
 	 "renew what is due, or what is named"},
-	{"status", " list certificates ", cmd_status, true, "", "one line for each certificate"},
+	{"status", " list certificates ", cmd_status, true, "[--live]",
+	 "one line for each certificate"},
 	{"show", "", cmd_show, true, "CERTIFICATE", "everything about one certificate"},
 	{"history", "", cmd_history, true, "[CERTIFICATE]", "what happened, and why"},
 	{"deploy", "", cmd_deploy, true, "CERTIFICATE", "deploy the present certificate again"},
@@ -30,6 +31,7 @@ static const struct command commands[] = {
 	 "forget it; deployed files stay where they are"},
 	{"account", "", cmd_account, true, "show", "the accounts at CAs"},
 	{"run", "", cmd_run, true, "", "the daemon, in the foreground"},
+	{"reload", "", cmd_reload, false, "", "have the daemon read everything again"},
 	{"check-config", "", cmd_check_config, false, "[FILE]",
 	 "say everything that is wrong with the configuration file"},
 	{"config", "", cmd_config, true, "show", "the configuration with every default resolved"},
@@ -123,4 +125,15 @@ char *command_state_dir(const struct options *o)
 	if (home == NULL || home[0] != '/')
 		return NULL;
 	return mem_printf("%s/.local/state/everleaf", home);
+}
+
+char *command_control_path(const struct options *o)
+{
+	const char *from = o->control != NULL ? o->control : getenv("EVERLEAF_CONTROL");
+	AUTO_FREE char *dir = NULL;
+
+	if (from != NULL && from[0] != '\0')
+		return mem_str(from);
+	dir = command_state_dir(o);
+	return dir != NULL ? mem_printf("%s/control", dir) : NULL;
 }

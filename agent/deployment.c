@@ -265,10 +265,10 @@ static int deployment_ends(struct step *s, struct err *e)
 	if (r != 0)
 		return r;
 	step_event(s, "deployed", "%s: certificate %s", m->target->deployer, m->version->serial);
-	step_says(s, "deployed by %s%s", m->target->deployer,
-		  json_get_text(m->settings, "prove") != NULL
-			  ? ", and the server was seen to serve it"
-			  : "");
+	step_log(s, LOG_NOTICE, "deployed by %s%s", m->target->deployer,
+		 json_get_text(m->settings, "prove") != NULL
+			 ? ", and the server was seen to serve it"
+			 : "");
 	return deployment_closes(s, e);
 }
 

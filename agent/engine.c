@@ -66,7 +66,7 @@ static int step_gave_up(struct step *s, const struct err *why, struct err *e)
 	int64_t target = deployment_target(s);
 
 	if (str_equal(why->type, "lost")) {
-		log_line(LOG_INFO, "%s: %s", s->label, why->text);
+		step_log(s, LOG_INFO, "%s", why->text);
 		s->over = true;
 		return target == 0
 			       ? 0
@@ -167,7 +167,11 @@ static int turn_ask(struct engine *g, struct err *e)
 
 static bool turn_wanted(const struct engine *g)
 {
-	if (g->heard_first != NULL || g->look_ms <= mono(g))
+	if (g->heard_first != NULL)
+		return true;
+	if (g->drain_ms != 0)
+		return false;
+	if (g->look_ms <= mono(g))
 		return true;
 	for (size_t i = 0; i < g->step_count; i++)
 		if (is_due(g, g->steps[i]))
@@ -183,9 +187,9 @@ static int turn_run(struct engine *g, struct err *e)
 	if (r != 0)
 		return r;
 	r = turn_hear(g, e);
-	if (r == 0 && g->look_ms <= mono(g))
+	if (r == 0 && g->drain_ms == 0 && g->look_ms <= mono(g))
 		r = engine_look(g, e);
-	if (r == 0)
+	if (r == 0 && g->drain_ms == 0)
 		r = turn_ask(g, e);
 	if (r == 0)
 		r = engine_save_directories(g, e);
@@ -243,6 +247,8 @@ static int turn_crashed(struct engine *g, struct err *e)
 		if (g->steps[i]->machine == &machine_renewal)
 			engine_again(g, g->steps[i]->id); /* its order was not born */
 	engine_forget(g);
+	g->error = why;
+	g->error_at = clock_now(g->config.clock);
 	g->crashes++;
 	g->crashed_ms = mono(g);
 	if (why.code == ERR_BUG || (g->config.by_hand && g->crashes >= ENGINE_MAX_CRASHES))
@@ -259,9 +265,11 @@ static int64_t engine_next_ms(const struct engine *g)
 
 	if (g->heard_first != NULL)
 		return 0;
-	for (size_t i = 0; i < g->step_count; i++)
+	for (size_t i = 0; g->drain_ms == 0 && i < g->step_count; i++)
 		if (g->steps[i]->due_ms < next)
 			next = g->steps[i]->due_ms;
+	if (g->drain_ms != 0)
+		next = g->drain_ms;
 	if (next < g->resume_ms)
 		next = g->resume_ms;
 	next -= mono(g);
@@ -311,6 +319,7 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 		.store = config->rehearsal != NULL ? config->rehearsal : config->store,
 		.rehearses = config->rehearsal != NULL,
 		.clock = config->clock,
+		.sockets = config->sockets,
 		.fetched = engine_fetched,
 		.arg = g,
 	};
@@ -399,6 +408,53 @@ struct standalone *engine_standalone(const struct engine *g)
 bool engine_rehearses(const struct engine *g)
 {
 	return g->config.rehearsal != NULL;
+}
+
+/* What has no claim is a key in the making: it would become a new order. */
+void engine_drain(struct engine *g, int64_t ms)
+{
+	g->drain_ms = mono(g) + ms;
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine->claim == CLAIMABLES)
+			works_drop(g->steps[i]);
+}
+
+bool engine_drained(const struct engine *g)
+{
+	if (g->drain_ms <= mono(g))
+		return true;
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->unheard > 0)
+			return false;
+	return g->heard_first == NULL;
+}
+
+void engine_live(const struct engine *g, struct engine_live *ret)
+{
+	*ret = (struct engine_live){
+		.next_at = g->next_at,
+		.ca_requests = g->ca_requests,
+		.ca_failures = g->ca_failures,
+		.error = g->error,
+		.error_at = g->error_at,
+	};
+	for (size_t i = 0; i < g->step_count; i++)
+		ret->orders += g->steps[i]->machine == &machine_order;
+}
+
+const struct step *engine_step(const struct engine *g, size_t index)
+{
+	return index < g->step_count ? g->steps[index] : NULL;
+}
+
+void engine_asked(struct engine *g)
+{
+	g->ca_requests++;
+}
+
+void engine_answered(struct engine *g, bool failed)
+{
+	g->ca_failures += failed;
 }
 
 void engine_stop(struct engine *g)

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "store/store.h"
 
+struct passed_sockets;
 struct standalone;
 
 struct engine_config {
@@ -26,6 +27,7 @@ struct engine_config {
 	struct store
 		*rehearsal; /* a dry run (agent/rehearsal.h): the real store, with whose answers
 			     * its own are served; no hooks, of deployers the check only */
+	const struct passed_sockets *sockets; /* listening already, for standalone; or NULL */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);
@@ -51,6 +53,31 @@ bool engine_settled(const struct engine *g);
 
 /* Looks for work at the next tick instead of within a minute. */
 void engine_poke(struct engine *g);
+
+/* Begins no new order or step any more; what is out is awaited for at most ms milliseconds. Then
+ * comes engine_stop. */
+void engine_drain(struct engine *g, int64_t ms);
+
+/* Nothing is out any more, or the time is over. */
+bool engine_drained(const struct engine *g);
+
+/* What the daemon tells of itself. error is of the last turn that could not be committed. */
+struct engine_live {
+	size_t orders;       /* under way here */
+	int64_t next_at;     /* when something is due by the rows, 0: nothing is */
+	int64_t ca_requests; /* asked of CAs since the start */
+	int64_t ca_failures; /* of them, those that had no answer or a problem */
+	struct err error;
+	int64_t error_at;
+};
+void engine_live(const struct engine *g, struct engine_live *ret);
+
+/* The step at an index, for a list of what is under way; NULL behind the last one. Borrowed. */
+const struct step *engine_step(const struct engine *g, size_t index);
+
+/* For work_ca.c: a request was asked, or came back; failed: without the answer it was for. */
+void engine_asked(struct engine *g);
+void engine_answered(struct engine *g, bool failed);
 
 /* An orderly end: gives back the claims of what is under way, so that they are not counted as
  * crashes. What it leaves goes on with the next engine. */

@@ -51,7 +51,12 @@ struct engine {
 	struct standalone *standalone;
 	int64_t look_ms;   /* mono: when to look for work */
 	int64_t resume_ms; /* mono: no turn before (a commit failed) */
-	int crashes;       /* turns that could not be committed, since there was calm */
+	int64_t drain_ms;  /* mono: when waiting for what is out ends; 0: not draining */
+	int64_t next_at;   /* what the last look found due next, 0: nothing */
+	int64_t ca_requests, ca_failures;
+	struct err error; /* of the last turn that crashed */
+	int64_t error_at;
+	int crashes; /* turns that could not be committed, since there was calm */
 	int64_t crashed_ms;
 	struct ended *ended; /* rows that this run has worked on */
 	size_t ended_count;

@@ -390,12 +390,55 @@ static int port_of(int fd)
 	return ntohs(name.ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
 }
 
+/* Whether what comes to a place would come to this socket. One that is bound to all addresses
+ * serves each of them; for IPv6 that is IPv4 too, unless it was told otherwise. */
+static bool is_passed_for(int fd, const struct listener_config *config)
+{
+	struct sockaddr_storage name = {0};
+	socklen_t len = sizeof(name);
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct place want;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0 || port_of(fd) != config->port)
+		return false;
+	memcpy(&v4, &name, sizeof(v4));
+	memcpy(&v6, &name, sizeof(v6));
+	if (name.ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr)
+				       : v4.sin_addr.s_addr == htonl(INADDR_ANY))
+		return true;
+	return config->address != NULL && place_parse(config->address, config->port, &want) &&
+	       want.address.ss_family == name.ss_family &&
+	       (name.ss_family == AF_INET6
+			? memcmp(&((struct sockaddr_in6 *)&want.address)->sin6_addr, &v6.sin6_addr,
+				 sizeof(v6.sin6_addr)) == 0
+			: ((struct sockaddr_in *)&want.address)->sin_addr.s_addr ==
+				  v4.sin_addr.s_addr);
+}
+
+/* Copies, so that closing ours leaves them open. True: there was one. */
+static bool sockets_take(struct listener *s, const struct listener_config *config)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < config->passed_count && count < MAX_SOCKETS; i++) {
+		if (!is_passed_for(config->passed[i], config))
+			continue;
+		s->fds[count] = fcntl(config->passed[i], F_DUPFD_CLOEXEC, 0);
+		count += s->fds[count] >= 0;
+	}
+	s->port = config->port;
+	return count > 0;
+}
+
 /* A port the system chose for IPv4 is IPv6's too. */
 static int sockets_open(struct listener *s, const struct listener_config *config, struct err *e)
 {
 	bool any = config->address == NULL;
 	int r;
 
+	if (sockets_take(s, config))
+		return 0;
 	r = socket_open(any ? "0.0.0.0" : config->address, config->port, false, &s->fds[0], e);
 	if (r != 0)
 		return r;

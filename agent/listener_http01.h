@@ -23,8 +23,12 @@
 struct listener;
 
 struct listener_config {
-	const char *address;     /* numeric, v4 or v6; NULL: any, both v4 and v6 */
-	int port;                /* 0: one the system chooses (tests) */
+	const char *address; /* numeric, v4 or v6; NULL: any, both v4 and v6 */
+	int port;            /* 0: one the system chooses (tests) */
+	/* Sockets that listen already and stay their owner's; those of this port and address are
+	 * used instead of binding. While no listener is open, who connects to them waits. */
+	const int *passed; /* borrowed while listener_open runs */
+	size_t passed_count;
 	const char *answers_dir; /* has to exist; borrowed while listener_open runs */
 	/* An answer has been written out to a GET: the CA has probably seen it, so now is the time
 	 * to ask how it went. May free the listener. NULL: nobody wants to know. */

@@ -362,6 +362,7 @@ int engine_look(struct engine *g, struct err *e)
 	free(l.accounts);
 	if (r != 0)
 		return r;
+	g->next_at = l.next_at != INT64_MAX ? l.next_at : 0;
 	if (l.next_at < l.now + ms / 1000)
 		ms = (l.next_at - l.now) * 1000;
 	if (ms < ENGINE_LOOK_SOON_MS)

@@ -3,6 +3,7 @@
  * main — the way from argv to a command and back to an exit code.
  */
 #include "agent/command.h"
+#include "agent/control.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -25,12 +26,27 @@ static int color_wanted(const struct options *o, bool *ret_color, struct err *e)
 	return 0;
 }
 
-static void log_level_set(const struct options *o)
+static int log_set(const struct options *o, struct err *e)
 {
+	const char *format = o->log_format != NULL ? o->log_format : getenv("EVERLEAF_LOG_FORMAT");
+
+	log_look_at_journal();
+	if (format != NULL && format[0] != '\0' && !log_set_format(format))
+		return usage(e, "--log-format is text, kv or json, not \"%s\"", format);
 	if (o->quiet)
 		log_level = LOG_ERROR;
 	else if (o->verbose > 0)
 		log_level = o->verbose > 1 ? LOG_DEBUG : LOG_INFO;
+	return 0;
+}
+
+/* Whatever was written may be work for a daemon, which then need not look for it. */
+static void command_wakes(const struct context *c)
+{
+	AUTO_FREE char *path = command_control_path(c->options);
+
+	if (path != NULL)
+		control_wake(path);
 }
 
 static int command_run(const struct command *command, struct context *c, struct err *e)
@@ -49,6 +65,8 @@ static int command_run(const struct command *command, struct context *c, struct 
 	if (r != 0)
 		return r;
 	r = command->run(c, e);
+	if (store_commits(c->store) > 0)
+		command_wakes(c);
 	store_free(c->store);
 	return r;
 }
@@ -61,10 +79,11 @@ static int everleaf(int argc, char **argv, struct options *o, struct err *e)
 
 	r = options_parse(argc, argv, o, e);
 	if (r == 0)
+		r = log_set(o, e);
+	if (r == 0)
 		r = color_wanted(o, &c.color, e);
 	if (r != 0)
 		return r;
-	log_level_set(o);
 	if (o->version)
 		return cmd_version(&c, e);
 	if (o->help || o->verb == NULL)

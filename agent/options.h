@@ -17,6 +17,8 @@ struct options {
 	struct strlist operands;
 	/* of every command */
 	const char *state;
+	const char *control;
+	const char *log_format;
 	const char *color; /* "auto", "always", "never" */
 	bool json, quiet, exit_code, help, version;
 	int verbose;
@@ -28,7 +30,7 @@ struct options {
 	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
 	const char *pre_hook, *post_hook, *out, *config;
-	bool agree_tos, standalone, staging, force, dry_run, recheck;
+	bool agree_tos, standalone, staging, force, dry_run, recheck, live;
 	bool ignored; /* options that ask for what is so anyway */
 };
 

@@ -65,7 +65,7 @@ static int renewal_machine_save(struct step *s, bool release, struct err *e)
 
 static int renewal_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+	step_log(s, LOG_ERROR, "%s", why->text);
 	s->over = true;
 	return step_certificate_failed(s, why, e);
 }

@@ -100,7 +100,7 @@ static int info_machine_failed(struct step *s, const struct err *why, struct err
 	st->failures++;
 	st->error = *why;
 	st->error_at = now;
-	log_line(LOG_INFO, "%s: asking when to renew it: %s", s->label, why->text);
+	step_log(s, LOG_INFO, "asking when to renew it: %s", why->text);
 	return info_ends(s, now + renewal_info_retry(why, st->failures, now), e);
 }
 
@@ -148,9 +148,9 @@ static void info_moved(struct step *s, const struct acme_renewal_info *heard)
 		return;
 	clock_format(heard->start, from);
 	clock_format(heard->end, to);
-	step_says(s, "the CA now advises to renew it between %s and %s%s%s", from, to,
-		  heard->explanation_url != NULL ? "; see " : "",
-		  heard->explanation_url != NULL ? heard->explanation_url : "");
+	step_log(s, LOG_NOTICE, "the CA now advises to renew it between %s and %s%s%s", from, to,
+		 heard->explanation_url != NULL ? "; see " : "",
+		 heard->explanation_url != NULL ? heard->explanation_url : "");
 	step_event(s, "advised", "the CA advises to renew it between %s and %s%s%s", from, to,
 		   heard->explanation_url != NULL ? "; see " : "",
 		   heard->explanation_url != NULL ? heard->explanation_url : "");

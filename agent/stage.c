@@ -227,7 +227,7 @@ int order_fails(struct step *s, const struct err *why, struct err *e)
 {
 	s->standing->error = *why;
 	s->standing->error_at = step_now(s);
-	log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+	step_log(s, LOG_ERROR, "%s", why->text);
 	return order_withdraws(s, e);
 }
 
@@ -266,8 +266,8 @@ void order_waits(struct step *s, int64_t retry_after, int64_t ms)
 
 	if (retry_after > 0) {
 		ms = retry_after * 1000;
-		step_says(s, "the CA asks to be asked again at %s",
-			  clock_format(step_now(s) + retry_after, when));
+		step_log(s, LOG_NOTICE, "the CA asks to be asked again at %s",
+			 clock_format(step_now(s) + retry_after, when));
 	}
 	step_waits(s, ms);
 }

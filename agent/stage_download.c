@@ -118,7 +118,7 @@ static int download_hear(struct step *s, struct work *w, struct err *e)
 		return r;
 	step_event(s, "issued", "certificate %s, valid until %s, issued by %s", v->serial,
 		   clock_format(v->not_after, until), v->issuer);
-	step_says(s, "the certificate is issued, valid until %s", until);
+	step_log(s, LOG_NOTICE, "the certificate is issued, valid until %s", until);
 	order_memory(s)->order->version_id = v->id;
 	s->standing->error = (struct err){0};
 	return order_withdraws(s, e);

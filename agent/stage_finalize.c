@@ -69,8 +69,8 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	if (acme->status != ACME_PROCESSING)
 		return order_follows(s, TAKE(acme), e);
 	r = order_follows(s, TAKE(acme), e);
-	step_says(s, "waiting for the CA to issue, until %s at most",
-		  clock_format(m->since + PROCESS_LIMIT, until));
+	step_log(s, LOG_NOTICE, "waiting for the CA to issue, until %s at most",
+		 clock_format(m->since + PROCESS_LIMIT, until));
 	m->polls = 1;
 	order_waits(s, w->response->retry_after, retry_poll_ms(0, 1));
 	return r;

@@ -98,8 +98,9 @@ static int new_without_replaces(struct step *s, struct err *e)
 		r = renewal_info_refused(engine_store(s->engine), c->id, c->live_version_id, e);
 	if (r != 0)
 		return r;
-	step_says(s, "the CA does not take the order as the successor of the present certificate; "
-		     "it is asked for an independent one");
+	step_log(s, LOG_NOTICE,
+		 "the CA does not take the order as the successor of the present certificate; "
+		 "it is asked for an independent one");
 	mem_set_str(&o->replaces, NULL);
 	return step_goes(s, &stage_new, e);
 }
@@ -118,8 +119,8 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 	if (r != 0)
 		return r;
 	mem_set_str(&m->order->url, w->response->location);
-	step_says(s, "the CA accepted the order for %zu name%s", m->order->names.count,
-		  m->order->names.count == 1 ? "" : "s");
+	step_log(s, LOG_NOTICE, "the CA accepted the order for %zu name%s", m->order->names.count,
+		 m->order->names.count == 1 ? "" : "s");
 	r = step_goes(s, &stage_authorize, e);
 	if (r != 0) {
 		mem_set_str(&m->order->url, NULL); /* another live order has it: wait, ask again */

@@ -54,9 +54,10 @@ static int answer_hear(struct step *s, struct work *w, struct err *e)
 		return 0;
 	m->polls = 0;
 	m->since = step_now(s);
-	step_says(s, "waiting for the CA to fetch and judge %zu answer%s, until %s at most",
-		  m->challenge_count, m->challenge_count == 1 ? "" : "s",
-		  clock_format(m->since + VALIDATE_LIMIT, until));
+	step_log(s, LOG_NOTICE,
+		 "waiting for the CA to fetch and judge %zu answer%s, until %s at most",
+		 m->challenge_count, m->challenge_count == 1 ? "" : "s",
+		 clock_format(m->since + VALIDATE_LIMIT, until));
 	return step_goes(s, &stage_validate, e);
 }
 

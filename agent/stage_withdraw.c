@@ -104,7 +104,7 @@ static int withdraw_trouble(struct step *s, const struct work *w)
 		step_rests(s, &why);
 		return 1;
 	}
-	log_line(LOG_ERROR, "%s: %s", s->label, why.text);
+	step_log(s, LOG_ERROR, "%s", why.text);
 	step_event(s, "left", "%s", why.text);
 	return 0;
 }

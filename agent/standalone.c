@@ -8,6 +8,7 @@
 #include "acme/types.h"
 #include "agent/listener_http01.h"
 #include "agent/port_holder.h"
+#include "agent/systemd.h"
 #include "base/http.h"
 #include "base/log.h"
 #include "store/challenge.h"
@@ -278,12 +279,17 @@ static int standalone_listen(struct standalone *st, const char *address, int por
 		.fetched = standalone_fetched,
 		.arg = st,
 	};
+	const struct passed_sockets *sockets = st->config.sockets;
 	struct listener *listener = NULL;
 	int r;
 
 	for (size_t i = 0; i < st->place_count; i++)
 		if (st->places[i].port == port && str_equal(st->places[i].address, address))
 			return 0;
+	if (sockets != NULL) {
+		config.passed = sockets->http;
+		config.passed_count = sockets->http_count;
+	}
 	r = listener_open(st->config.loop, &config, &listener, e);
 	if (r != 0)
 		return r;

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+struct passed_sockets;
 struct standalone;
 struct store;
 
@@ -28,8 +29,9 @@ struct store;
 extern const struct solver_ops solver_standalone;
 
 struct standalone_config {
-	struct loop *loop;         /* borrowed */
-	struct store *store;       /* borrowed; the listener never sees it */
+	struct loop *loop;                    /* borrowed */
+	struct store *store;                  /* borrowed; the listener never sees it */
+	const struct passed_sockets *sockets; /* borrowed; used before a port is bound; or NULL */
 	bool rehearses;            /* the answers of this process are no rows of that store */
 	const struct clock *clock; /* borrowed */
 	void (*fetched)(void *arg, const char *token); /* told of each token that was served */

@@ -21,6 +21,7 @@ struct step *step_new(struct engine *g, const struct machine *m, int64_t id)
 	s->engine = g;
 	s->machine = m;
 	s->id = id;
+	s->since = step_now(s);
 	return s;
 }
 
@@ -53,10 +54,11 @@ uint32_t step_spread(const struct step *s)
 
 static void step_move(struct step *s, const struct stage *to)
 {
-	log_line(LOG_INFO, "%s: %s %lld: %s -> %s", s->label, s->machine->name, (long long)s->id,
+	step_log(s, LOG_INFO, "%s %lld: %s -> %s", s->machine->name, (long long)s->id,
 		 s->stage != NULL ? s->stage->name : "(start)", to->name);
 	works_drop(s);
 	s->stage = to;
+	s->since = step_now(s);
 	s->parks = 0;
 	s->due_ms = 0;
 }
@@ -87,8 +89,7 @@ void step_rests(struct step *s, const struct err *why)
 	int64_t ms = (int64_t)1000 << (s->parks < 5 ? s->parks : 5);
 
 	ms = ms < 30000 ? ms : 30000;
-	log_line(LOG_NOTICE, "%s: %s; it is tried again in %lld s", s->label, why->text,
-		 (long long)ms / 1000);
+	step_log(s, LOG_NOTICE, "%s; it is tried again in %lld s", why->text, (long long)ms / 1000);
 	s->parks++;
 	works_drop(s);
 	step_waits(s, ms);
@@ -146,9 +147,9 @@ int step_parks_until(struct step *s, const struct err *why, int64_t next_at, str
 	st->error = *why;
 	st->error_at = step_now(s);
 	if (engine_rehearses(s->engine))
-		log_line(LOG_ERROR, "%s: %s", s->label, why->text);
+		step_log(s, LOG_ERROR, "%s", why->text);
 	else
-		log_line(LOG_ERROR, "%s: %s; it goes on at %s", s->label, why->text,
+		step_log(s, LOG_ERROR, "%s; it goes on at %s", why->text,
 			 clock_format(st->next_at, when));
 	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
@@ -211,13 +212,17 @@ int step_event(struct step *s, const char *kind, const char *format, ...)
 	return r;
 }
 
-void step_says(const struct step *s, const char *format, ...)
+void step_log(const struct step *s, enum log_level level, const char *format, ...)
 {
-	AUTO_FREE char *text = NULL;
+	const struct log_about about = {
+		.key = s->machine == &machine_account ? "ca" : "certificate",
+		.label = s->label,
+		.machine = s->machine->name,
+		.id = s->id,
+	};
 	va_list ap;
 
 	va_start(ap, format);
-	text = mem_vprintf(format, ap);
+	log_about(level, &about, format, ap);
 	va_end(ap);
-	log_line(LOG_NOTICE, "%s: %s", s->label, text);
 }

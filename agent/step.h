@@ -12,6 +12,7 @@
 
 #include "agent/wish.h"
 #include "base/key.h"
+#include "base/log.h"
 #include "store/account.h"
 #include "store/certificate.h"
 #include "store/deployment.h"
@@ -58,6 +59,7 @@ struct step {
 	int64_t certificate_id;    /* 0 for accounts */
 	char *label;               /* the certificate's name or the CA's URL, for people */
 	struct standing *standing; /* of the row; NULL for a renewal */
+	int64_t since;             /* Unix seconds: when it came to this stage here */
 	int64_t due_ms;            /* mono: when to ask; STEP_NEVER while works are out */
 	bool waits;                /* the stage said step_waits() */
 	struct work *works;        /* out or to be submitted */
@@ -106,8 +108,9 @@ bool step_all_heard(const struct step *s);
 int step_event(struct step *s, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* A progress line for the operator: "LABEL: …". */
-void step_says(const struct step *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line for the operator about this row: "LABEL: …", or with fields (base/log.h). */
+void step_log(const struct step *s, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 int64_t step_now(const struct step *s);
 

@@ -49,6 +49,7 @@ static void ca_answered(void *arg, struct acme_response *response, const struct 
 	struct work *w = arg;
 
 	w->response = response;
+	engine_answered(w->step->engine, response == NULL || response->problem != NULL);
 	work_answer(w, e);
 }
 
@@ -70,6 +71,7 @@ static int ca_submit(struct work *w, struct err *e)
 	if (!d->request->with_jwk && !d->request->unsigned_get && a->url == NULL)
 		return err_set(e, ERR_NET, "the account at %s is not registered yet", a->server);
 	signer.kid = d->request->with_jwk || d->request->unsigned_get ? NULL : a->url;
+	engine_asked(d->engine);
 	w->handle = session_submit(session, d->request, &signer, ca_answered, w);
 	return 0;
 }
