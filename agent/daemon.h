@@ -9,7 +9,7 @@
 #include "agent/command.h"
 #include "agent/engine.h"
 
-#define DAEMON_DRAIN_MS 10000 /* how long SIGTERM waits for what is out */
+#define DAEMON_DRAIN_MS 9000 /* how long SIGTERM waits for what is out: ten seconds in all */
 
 /* Runs until SIGTERM or SIGINT. An error has ended the engine. */
 int daemon_run(struct context *c, struct err *e);

@@ -269,7 +269,7 @@ static int64_t engine_next_ms(const struct engine *g)
 		if (g->steps[i]->due_ms < next)
 			next = g->steps[i]->due_ms;
 	if (g->drain_ms != 0)
-		next = g->drain_ms;
+		next = engine_drained(g) ? 0 : g->drain_ms;
 	if (next < g->resume_ms)
 		next = g->resume_ms;
 	next -= mono(g);

@@ -24,10 +24,13 @@ static int64_t world_drains(struct world *w)
 {
 	struct engine *g = w->agents[0].engine;
 	int64_t began = mono(w);
+	int64_t next_ms = -1;
 
 	engine_drain(g, DRAIN_MS);
 	while (!engine_drained(g))
 		world_step(w);
+	assert_int_equal(engine_tick(g, &next_ms, NULL), 0);
+	assert_int_equal(next_ms, 0); /* whoever waited before looking again would wait in vain */
 	engine_stop(g);
 	world_kill(w, 0);
 	return mono(w) - began;
