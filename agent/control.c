@@ -271,6 +271,25 @@ static int control_bind(struct control *c, const char *path, struct err *e)
 	return 0;
 }
 
+/* Commands look where a socket of ours would be: a link leads them to one that we were given. It is
+ * no more than a convenience, so where it cannot be, they need --control. */
+static void control_link(struct control *c, const char *path)
+{
+	struct sockaddr_un name = {0};
+	socklen_t len = sizeof(name);
+	struct stat st;
+
+	if (getsockname(c->fd, (struct sockaddr *)&name, &len) != 0 || name.sun_family != AF_UNIX ||
+	    name.sun_path[0] != '/' ||
+	    strnlen(name.sun_path, sizeof(name.sun_path)) == sizeof(name.sun_path) ||
+	    path_clear(path, NULL) != 0 || symlink(name.sun_path, path) != 0 ||
+	    lstat(path, &st) != 0)
+		return;
+	c->path = mem_str(path);
+	c->device = st.st_dev;
+	c->inode = st.st_ino;
+}
+
 int control_open(const struct control_config *config, struct control **ret_control, struct err *e)
 {
 	struct control *c = mem_new(sizeof(*c));
@@ -281,6 +300,8 @@ int control_open(const struct control_config *config, struct control **ret_contr
 	LIST_INIT(&c->clients);
 	if (c->fd < 0)
 		r = control_bind(c, config->path, e);
+	else
+		control_link(c, config->path);
 	if (r != 0) {
 		control_free(c);
 		return r;

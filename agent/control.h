@@ -27,7 +27,8 @@ struct control;
 struct control_config {
 	struct loop *loop; /* borrowed */
 	const char *path;  /* where to bind it; borrowed while control_open runs */
-	int passed_fd;     /* a listening socket that we were started with; -1: bind one */
+	int passed_fd;     /* a listening socket that we were started with, to which path becomes a
+			    * link; taken. -1: bind one */
 	/* What is answered to {"do": verb}; an object from frame_new(), which control takes. NULL:
 	 * there is no such verb. */
 	struct json *(*answer)(void *arg, const char *verb);

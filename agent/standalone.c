@@ -311,7 +311,8 @@ static void guests_inherit(void *arg)
 		if (standalone_listen(st, st->guests[i].address, st->guests[i].port, NULL) != 0)
 			taken = true;
 	if (st->place_count > before)
-		log_line(LOG_INFO, "the everleaf that showed our answers is gone; this one listens");
+		log_line(LOG_INFO,
+			 "the everleaf that showed our answers is gone; this one listens");
 	if (taken)
 		st->heir = loop_watch_timer(st->config.loop, READY_AGAIN_MS, guests_inherit, st);
 }

@@ -267,10 +267,13 @@ def test_the_daemon_answers_on_sockets_that_it_is_given(everleaf_at, pebbles, jo
             lab.wait_until("it answers on the socket it was given", lambda: everleaf.run(
                 "--control", control, "status", "--live", expect=None).rc == 0)
             lab.wait_until("it renewed", lambda: len(seen.issued()) >= 1, 60)
-            assert not (everleaf.state / "control").exists()
+            link = everleaf.state / "control"
+            assert os.readlink(link) == str(control)
+            assert everleaf.ask("status", "--live")["live"]["pid"] == daemon.pid
         finally:
             daemon.terminate()
             assert daemon.wait(15) == 0
+        assert not os.path.lexists(link) and control.exists()
 
 
 def test_log_lines_have_fields_or_priorities(everleaf, pebble, tmp_path, name):
@@ -288,3 +291,23 @@ def test_log_lines_have_fields_or_priorities(everleaf, pebble, tmp_path, name):
             "PATH": "/usr/bin:/bin", "JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino}"})
     assert (tmp_path / "journal").read_text().startswith("<3>there is no certificate")
     assert "--log-format" in everleaf.run("--log-format", "xml", "status", expect=2).err
+
+
+@pytest.mark.parametrize("form", ["text", "kv", "json"])
+def test_what_a_hostile_ca_says_stays_in_its_line(everleaf_at, mock_ca, name, form):
+    everleaf = everleaf_at(mock_ca)
+    detail = 'no\nlevel=error msg="canary-forged"\r\x1b[31m"}\n<0>canary-forged \u202e'
+    mock_ca.fault(kind="new-order", times=-1, act="replace", status=400,
+                  content_type="application/problem+json",
+                  body=json.dumps({"type": "urn:ietf:params:acme:error:malformed",
+                                   "detail": detail}))
+    done = everleaf.obtain(name, options=["--log-format", form], expect=1)
+    lines = done.err.splitlines()
+    assert any("canary-forged" in line for line in lines), done
+    assert not any(c in done.err for c in "\r\x1b\u202e")
+    beginning = {"text": "everleaf: ", "kv": "level=", "json": "{"}[form]
+    assert all(line.startswith(beginning) for line in lines), done
+    if form == "kv":
+        assert not any(line.startswith('level=error msg="canary') for line in lines)
+    if form == "json":
+        assert all(set(json.loads(line)) >= {"time", "level", "msg"} for line in lines)
