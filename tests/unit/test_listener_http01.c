@@ -372,6 +372,81 @@ static void it_listens_on_the_address_it_is_given(void **state)
 	assert_null(second);
 }
 
+static int listening(const char *address)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(inet_pton(AF_INET, address, &a.sin_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+static int port_of_socket(int fd)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+	return ntohs(a.sin_port);
+}
+
+static void a_socket_it_was_given_is_used_and_stays_open(void **state)
+{
+	struct world *w = *state;
+	struct listener_config config = config_of(w);
+	const int fds[] = {listening("127.0.0.1"), listening("0.0.0.0")};
+	char said[512];
+
+	config.passed = fds;
+	config.passed_count = COUNT_OF(fds);
+	config.port = port_of_socket(fds[1]);
+	for (int round = 0; round < 2; round++) {
+		listener_free(TAKE(w->listener));
+		assert_int_equal(listener_open(w->loop, &config, &w->listener, NULL), 0);
+		assert_int_equal(listener_port(w->listener), config.port);
+		ask(w, "GET " PATH TOKEN " HTTP/1.1\r\n\r\n", said, sizeof(said));
+		expect_in(said, ANSWER);
+	}
+	listener_free(TAKE(w->listener));
+	assert_int_equal(port_of_socket(fds[1]), config.port);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* All addresses were asked for, and the socket has one: it would not hear the CA. */
+static void a_socket_of_another_address_is_not_used(void **state)
+{
+	static const struct {
+		const char *passed, *wanted;
+		bool used;
+	} cases[] = {
+		{"127.0.0.1", NULL, false},
+		{"127.0.0.1", "127.0.0.1", true},
+		{"0.0.0.0", "127.0.0.1", true},
+		{"0.0.0.0", NULL, true},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct listener_config config = config_of(w);
+		struct listener *second = NULL;
+		const int fd = listening(cases[i].passed);
+		bool taken;
+
+		config.passed = &fd;
+		config.passed_count = 1;
+		config.port = port_of_socket(fd);
+		config.address = cases[i].wanted;
+		taken = listener_open(w->loop, &config, &second, NULL) == 0;
+		if (taken != cases[i].used)
+			fail_msg("case %zu", i);
+		listener_free(second);
+		close(fd);
+	}
+}
+
 static void it_listens_on_ipv6_where_there_is_some(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +486,8 @@ int main(void)
 		TEST(a_taken_port_is_busy_and_its_holder_has_a_name),
 		TEST(a_free_port_has_no_holder_and_can_be_had_again),
 		TEST(it_listens_on_the_address_it_is_given),
+		TEST(a_socket_it_was_given_is_used_and_stays_open),
+		TEST(a_socket_of_another_address_is_not_used),
 		TEST(it_listens_on_ipv6_where_there_is_some),
 	};
 
