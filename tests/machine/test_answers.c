@@ -83,43 +83,6 @@ static void any_odd_answer_to_any_request_ends_in_a_certificate(void **state)
 		}
 }
 
-#define LONGEST_ANSWER 2600 /* of an issue: the chain */
-
-/* True: there was such a byte. */
-static bool cut_at(enum mock_kind kind, enum mock_act act, size_t at)
-{
-	struct world *w = world_new("www.example", 3);
-	size_t requests;
-
-	FAULT_ROW(w, .kind = kind, .act = act, .at = at);
-	world_start(w, 0, RUN_DAEMON);
-	world_pass(w, 3 * 3600);
-	requests = mock_ca_count(w->ca, kind);
-	world_assert_good(w, 3);
-	assert_int_equal(world_facts(w).versions, 1);
-	assert_in_range(mock_ca_counts(w->ca).certificates, 1, 2);
-	world_free(w);
-	return requests > 1;
-}
-
-/* Whole answers whose body ends there, and connections that die there. All bytes when there is
- * time; else those from a random one on, at a distance. */
-static void an_answer_cut_at_any_byte_ends_in_a_certificate(void **state)
-{
-	size_t stride = getenv("EVERLEAF_LONG") != NULL ? 1 : 97;
-
-	(void)state;
-	world_seed();
-	for (enum mock_kind kind = MOCK_DIRECTORY; kind < MOCK_NOTHING; kind++)
-		for (size_t at = (size_t)random() % stride; at < LONGEST_ANSWER; at += stride) {
-			bool more = cut_at(kind, MOCK_TRUNCATE, at);
-
-			more = cut_at(kind, MOCK_CUT, at) || more;
-			if (!more)
-				break;
-		}
-}
-
 /* Three answers arrive at once, and any of them is an error. */
 static void one_bad_authorization_among_good_ones_parks_the_order(void **state)
 {
@@ -494,7 +457,6 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_odd_answer_to_any_request_ends_in_a_certificate),
-		cmocka_unit_test(an_answer_cut_at_any_byte_ends_in_a_certificate),
 		cmocka_unit_test(one_bad_authorization_among_good_ones_parks_the_order),
 		TEST(a_rate_limit_is_kept_to_the_second),
 		TEST(a_rate_limit_on_accounts_is_kept_too),

@@ -336,6 +336,7 @@ void mock_ca_answer(struct mock_ca *ca, const struct mock_request *q, struct moc
 		request_act(ca, q, r, a);
 		response_copy(&ca->last[kind], a);
 	}
+	r->body_len = a->body.len;
 	if (f != NULL)
 		spoil(ca, f, a);
 	r->status = a->end == MOCK_WHOLE ? a->status : 0;

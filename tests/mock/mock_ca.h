@@ -139,6 +139,7 @@ struct mock_record {
 	char *account;       /* "kid" as it was sent, or NULL */
 	char *payload;       /* decoded, "" for POST-as-GET; NULL when there was no readable JWS */
 	int status;          /* of the answer, 0: none was sent */
+	size_t body_len;     /* of the answer, before anything shortened it */
 	bool acted;          /* the CA has done what was asked: neither lost nor refused */
 	const char *problem; /* type of the problem answered, or NULL; static or of a fault */
 };

@@ -296,6 +296,7 @@ static struct json *record_json(const struct mock_record *r)
 	json_put_text(v, "account", r->account);
 	json_put_text(v, "payload", r->payload);
 	json_put_number(v, "status", r->status);
+	json_put_number(v, "body_len", (int64_t)r->body_len);
 	json_put_flag(v, "acted", r->acted);
 	json_put_text(v, "problem", r->problem);
 	return v;
