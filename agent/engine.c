@@ -356,6 +356,21 @@ struct scope *engine_scope(const struct engine *g, int64_t certificate_id)
 	return NULL;
 }
 
+bool engine_said(const struct engine *g, int64_t certificate_id)
+{
+	const struct scope *scope = engine_scope(g, certificate_id);
+
+	return scope != NULL && scope->said;
+}
+
+void engine_says(struct engine *g, int64_t certificate_id)
+{
+	struct scope *scope = engine_scope(g, certificate_id);
+
+	if (scope != NULL)
+		scope->said = true;
+}
+
 void engine_again(struct engine *g, int64_t certificate_id)
 {
 	struct scope *scope = engine_scope(g, certificate_id);

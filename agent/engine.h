@@ -51,6 +51,11 @@ int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e);
 /* Nothing of the scope is under way here or in another living process. */
 bool engine_settled(const struct engine *g);
 
+/* Whether this engine has logged what failed of a certificate in its scope: another process that
+ * had its order told only its own people. */
+bool engine_said(const struct engine *g, int64_t certificate_id);
+void engine_says(struct engine *g, int64_t certificate_id); /* it has, from now on */
+
 /* Looks for work at the next tick instead of within a minute. */
 void engine_poke(struct engine *g);
 

@@ -23,6 +23,7 @@ struct scope {
 	enum engine_issue issue;
 	bool under_way; /* an order was there already: --force asks for no second one */
 	bool tried;     /* an order was born in this run */
+	bool said;      /* people were told what failed in this run */
 };
 
 /* A CA this process talks to. */

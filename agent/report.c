@@ -164,14 +164,13 @@ struct json *report_json(const struct report *r)
 	return j;
 }
 
-int report_reason(struct context *c, const struct certificate *certificate, int64_t began_at,
-		  struct err *e)
+int report_reason(struct context *c, const struct certificate *certificate, struct err *e)
 {
 	AUTO_REPORT struct report *r = NULL;
 	char when[CLOCK_TEXT_SIZE];
 	int ret = report_read(c, certificate, &r, e);
 
-	if (ret != 0 || r->error.code == ERR_NONE || r->error_at >= began_at)
+	if (ret != 0 || r->error.code == ERR_NONE)
 		return ret;
 	if (r->error.retry_at > clock_now(c->clock))
 		log_line(LOG_ERROR, "%s: %s; it is tried again at %s", certificate->name,

@@ -37,10 +37,8 @@ int report_show(struct context *c, const struct certificate *certificate, struct
 /* The same, but nothing for people with -q: what a command that changed something ends in. */
 int report_result(struct context *c, const struct certificate *certificate, struct err *e);
 
-/* Says why a certificate is not as wanted, when what failed did so before began_at (what fails
- * during a command is said when it does). */
-int report_reason(struct context *c, const struct certificate *certificate, int64_t began_at,
-		  struct err *e);
+/* Says why a certificate is not as wanted, for commands that have not said it when it failed. */
+int report_reason(struct context *c, const struct certificate *certificate, struct err *e);
 
 /* {"schema":1, MEMBER: value} on stdout. Takes value. */
 void report_print(const char *member, struct json *value);

@@ -175,7 +175,7 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 	r = certificate_load(c->store, item->certificate_id, &certificate, e);
 	if (r == 0 && item->issue != ISSUE_NEVER &&
 	    (certificate == NULL || certificate->removed_at != 0)) {
-		item->result = RUN_FAILED; /* deleted meanwhile, as was said */
+		item->result = RUN_FAILED; /* deleted meanwhile */
 		return 0;
 	}
 	if (r != 0 || certificate == NULL)
@@ -196,15 +196,20 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 	return r;
 }
 
-/* Nothing was tried in this run: what failed before is the reason. */
+/* Nothing was tried in this run, or by another process: what failed there is the reason. */
 static int item_reason(struct context *c, const struct run_item *item, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
 	int r = certificate_load(c->store, item->certificate_id, &certificate, e);
 
-	if (r != 0 || certificate == NULL)
+	if (r != 0 || item->said)
 		return r;
-	return report_reason(c, certificate, item->began_at, e);
+	if (certificate == NULL || certificate->removed_at != 0) {
+		log_line(LOG_ERROR, "%s was deleted meanwhile",
+			 certificate != NULL ? certificate->name : "a certificate");
+		return 0;
+	}
+	return report_reason(c, certificate, e);
 }
 
 int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e)
@@ -234,6 +239,8 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		r = run_until_settled(g, config.loop, e);
 	if (r == ERR_BUSY)
 		engine_stop(g);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		items[i].said = engine_said(g, items[i].certificate_id);
 	engine_free(g);
 	loop_event_free(config.loop);
 	for (size_t i = 0; r == 0 && i < count; i++) {

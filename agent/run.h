@@ -25,6 +25,7 @@ struct run_item {
 	int64_t began_at;       /* … when the run began, … */
 	bool patient;           /* … whether back-offs held, … */
 	bool pending_before;    /* … and whether deployments of it were waiting; */
+	bool said;              /* people were told what failed; */
 	enum run_result result; /* what became of it */
 };
 

@@ -151,6 +151,7 @@ int step_parks_until(struct step *s, const struct err *why, int64_t next_at, str
 	else
 		step_log(s, LOG_ERROR, "%s; it goes on at %s", why->text,
 			 clock_format(st->next_at, when));
+	engine_says(s->engine, s->certificate_id);
 	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
 	s->wrote = true;
@@ -163,6 +164,7 @@ int step_certificate_failed(struct step *s, const struct err *why, struct err *e
 	struct renewal renewal = {0};
 	int r;
 
+	engine_says(s->engine, s->certificate_id);
 	r = renewal_load(store, s->certificate_id, &renewal, e);
 	if (r != 0)
 		return r;

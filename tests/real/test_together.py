@@ -135,6 +135,20 @@ def check(everleaf, seen, certificates):
     check_rest(everleaf)
 
 
+def hold(everleaf, name, ending, words):
+    """An order stands still in its pre-hook, and a second command waits for it: both as a crowd,
+    and what lets the hook go on (and end so)."""
+    folder = everleaf.state.parent
+    hook = servers.write_hook(
+        folder / "hook", f"until [ -e {folder}/go ]; do sleep 0.05; done; {ending}")
+    crowd = Crowd(everleaf)
+    crowd.start(obtain(everleaf, [name], "--pre-hook", hook))
+    lab.wait_until("it has an order", lambda: orders(everleaf))
+    second = crowd.start(words)
+    lab.wait_until("the other one waits", lambda: "waiting for another everleaf" in second.text())
+    return crowd, (folder / "go").touch
+
+
 @pytest.fixture(params=["alone", "half-in-a-namespace", "in-two-namespaces"])
 def crowd_words(request):
     """What comes before the command line of number i."""
@@ -312,15 +326,10 @@ def test_an_order_is_finished_or_withdrawn_when_its_certificate_is_changed(
 
 
 def test_another_key_that_is_asked_for_during_an_order_is_there_at_the_end(
-        everleaf, pebble, name, tmp_path):
-    go = tmp_path / "go"
-    hook = servers.write_hook(tmp_path / "hook", f"until [ -e {go} ]; do sleep 0.05; done")
-    seen, crowd = pebble.watch(), Crowd(everleaf)
-    crowd.start(obtain(everleaf, [name], "--pre-hook", hook))
-    lab.wait_until("it has an order", lambda: orders(everleaf))
-    second = crowd.start(obtain(everleaf, [name], "--key-type", "ec-384"))
-    lab.wait_until("the other one waits", lambda: "waiting for another everleaf" in second.text())
-    go.touch()
+        everleaf, pebble, name):
+    seen = pebble.watch()
+    crowd, go = hold(everleaf, name, "true", obtain(everleaf, [name], "--key-type", "ec-384"))
+    go()
     crowd.wait()
     assert everleaf.export(name).check().key.curve.name == "secp384r1"
     assert len(seen.issued()) == 2 == len(seen.orders())
@@ -346,3 +355,26 @@ def test_an_owner_that_stands_still_keeps_what_it_has(everleaf, pebble, name, tm
     first.signal(signal.SIGCONT)
     crowd.wait()
     check(everleaf, seen, 1)
+
+
+# -- who only waits ------------------------------------------------------------------------------
+
+
+def test_who_waits_for_an_order_that_fails_says_why(everleaf, name):
+    crowd, go = hold(everleaf, name, "echo the door is locked >&2; exit 1", ["renew"])
+    go()
+    for program in crowd.programs:
+        assert program.wait(30) == 1
+        assert program.text().count("the door is locked") == 1, program.text()
+
+
+def test_who_waits_for_a_certificate_that_is_deleted_says_so(everleaf, name):
+    crowd, go = hold(everleaf, name, "true", obtain(everleaf, [name]))
+    delete = crowd.start(["delete", name])
+    lab.wait_until("it is marked", lambda: count(everleaf, "certificate WHERE removed_at <> 0"))
+    go()
+    assert delete.wait(30) == 0, delete.text()
+    for program in crowd.programs[:2]:
+        assert program.wait(30) == 1
+        assert program.text().count("deleted") == 1, program.text()
+    check_rest(everleaf)
