@@ -82,19 +82,20 @@ static bool new_refuses_to_replace(const struct order *o, const struct work *w)
 {
 	const struct acme_problem *p = w->response != NULL ? w->response->problem : NULL;
 
-	return p != NULL && o->replaces != NULL && p->status >= 400 && p->status < 500 &&
+	return p != NULL && o->replaces != NULL && p->status >= 400 && p->status <= 500 &&
 	       p->status != 429 && !acme_problem_is(p, "rateLimited") &&
 	       !acme_problem_is(p, "badNonce") && !acme_problem_is(p, "userActionRequired");
 }
 
-static int new_without_replaces(struct step *s, struct err *e)
+/* An internal error (500) may be this order's only: the next one asks again. */
+static int new_without_replaces(struct step *s, const struct work *w, struct err *e)
 {
 	struct order *o = order_memory(s)->order;
 	AUTO_CERTIFICATE struct certificate *c = NULL;
 	int r;
 
 	r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
-	if (r == 0 && c != NULL)
+	if (r == 0 && c != NULL && w->response->problem->status < 500)
 		r = renewal_info_refused(engine_store(s->engine), c->id, c->live_version_id, e);
 	if (r != 0)
 		return r;
@@ -112,7 +113,7 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 	int r;
 
 	if (new_refuses_to_replace(m->order, w))
-		return new_without_replaces(s, e);
+		return new_without_replaces(s, w, e);
 	r = order_read(s, w, &acme, e);
 	if (r == 0)
 		r = new_check(m->order, acme, w->response, e);
