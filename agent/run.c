@@ -165,6 +165,18 @@ static int order_result(struct context *c, const struct certificate *certificate
 	return 0;
 }
 
+/* There is a new version, but what this run tried after it came (from another process) may have
+ * failed. */
+static int version_result(struct context *c, struct run_item *item, struct err *e)
+{
+	AUTO_ORDER_ROW struct order *o = NULL;
+	int r = order_latest(c->store, item->certificate_id, &o, e);
+
+	if (r == 0 && item->said && o != NULL && o->ended_at != 0 && o->version_id == 0)
+		item->result = RUN_FAILED;
+	return r;
+}
+
 static int item_result(struct context *c, struct run_item *item, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
@@ -184,8 +196,9 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 		item->result = RUN_DONE;
 	else if (item->issue == ISSUE_NOW)
 		item->result = RUN_FAILED; /* unless the order says otherwise */
-	if (item->result != RUN_DONE && item->issue != ISSUE_NEVER)
-		r = order_result(c, certificate, item, e);
+	if (item->issue != ISSUE_NEVER)
+		r = item->result == RUN_DONE ? version_result(c, item, e)
+					     : order_result(c, certificate, item, e);
 	if (r != 0 || item->result > RUN_DONE)
 		return r;
 	r = deployments_pending(c, item, certificate->live_version_id, &pending, e);

@@ -149,6 +149,29 @@ def hold(everleaf, name, ending, words):
     return crowd, (folder / "go").touch
 
 
+@pytest.fixture(params=["one-namespace", "two-namespaces"])
+def crowd_words(request):
+    """What comes before the command line of number i."""
+    if request.param == "one-namespace":
+        return lambda i: ()
+    other = request.getfixturevalue("namespace")()
+    return lambda i: other.words if i % 2 else ()
+
+
+def hold(everleaf, name, ending, words):
+    """An order stands still in its pre-hook, and a second command waits for it: both as a crowd,
+    and what lets the hook go on (and end so)."""
+    folder = everleaf.state.parent
+    hook = servers.write_hook(
+        folder / "hook", f"until [ -e {folder}/go ]; do sleep 0.05; done; {ending}")
+    crowd = Crowd(everleaf)
+    crowd.start(obtain(everleaf, [name], "--pre-hook", hook))
+    lab.wait_until("it has an order", lambda: orders(everleaf))
+    second = crowd.start(words)
+    lab.wait_until("the other one waits", lambda: "waiting for another everleaf" in second.text())
+    return crowd, (folder / "go").touch
+
+
 @pytest.fixture(params=["alone", "half-in-a-namespace", "in-two-namespaces"])
 def crowd_words(request):
     """What comes before the command line of number i."""
@@ -333,6 +356,15 @@ def test_another_key_that_is_asked_for_during_an_order_is_there_at_the_end(
     crowd.wait()
     assert everleaf.export(name).check().key.curve.name == "secp384r1"
     assert len(seen.issued()) == 2 == len(seen.orders())
+    check_rest(everleaf)
+
+
+def test_who_awaited_one_certificate_and_failed_to_get_another_has_failed(everleaf, name):
+    crowd, go = hold(everleaf, name, "true", obtain(
+        everleaf, [name], "--key-type", "ec-384", "--pre-hook", "/bin/false"))
+    go()
+    assert [program.wait(30) for program in crowd.programs] == [0, 1], crowd.text()
+    assert everleaf.export(name).check().key.curve.name == "secp256r1"
     check_rest(everleaf)
 
 

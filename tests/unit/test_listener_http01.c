@@ -333,6 +333,23 @@ static void a_taken_port_is_busy_and_its_holder_has_a_name(void **state)
 	expect_in(text, pid);
 }
 
+static void a_port_that_changes_hands_has_another_socket(void **state)
+{
+	struct world *w = *state;
+	struct listener_config config = config_of(w);
+	uint64_t first;
+
+	config.port = listener_port(w->listener);
+	first = listener_port_socket(config.port);
+	assert_int_not_equal(first, 0);
+	assert_int_equal(listener_port_socket(config.port), first);
+	listener_free(TAKE(w->listener));
+	assert_int_equal(listener_port_socket(config.port), 0);
+	assert_int_equal(listener_open(w->loop, &config, &w->listener, NULL), 0);
+	assert_int_not_equal(listener_port_socket(config.port), 0);
+	assert_int_not_equal(listener_port_socket(config.port), first);
+}
+
 static void a_free_port_has_no_holder_and_can_be_had_again(void **state)
 {
 	struct world *w = *state;
@@ -484,6 +501,7 @@ int main(void)
 		TEST(a_client_that_leaves_leaves_nothing_behind),
 		TEST(the_fetch_may_free_the_listener),
 		TEST(a_taken_port_is_busy_and_its_holder_has_a_name),
+		TEST(a_port_that_changes_hands_has_another_socket),
 		TEST(a_free_port_has_no_holder_and_can_be_had_again),
 		TEST(it_listens_on_the_address_it_is_given),
 		TEST(a_socket_it_was_given_is_used_and_stays_open),
