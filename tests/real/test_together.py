@@ -158,30 +158,6 @@ def crowd_words(request):
     return lambda i: other.words if i % 2 else ()
 
 
-def hold(everleaf, name, ending, words):
-    """An order stands still in its pre-hook, and a second command waits for it: both as a crowd,
-    and what lets the hook go on (and end so)."""
-    folder = everleaf.state.parent
-    hook = servers.write_hook(
-        folder / "hook", f"until [ -e {folder}/go ]; do sleep 0.05; done; {ending}")
-    crowd = Crowd(everleaf)
-    crowd.start(obtain(everleaf, [name], "--pre-hook", hook))
-    lab.wait_until("it has an order", lambda: orders(everleaf))
-    second = crowd.start(words)
-    lab.wait_until("the other one waits", lambda: "waiting for another everleaf" in second.text())
-    return crowd, (folder / "go").touch
-
-
-@pytest.fixture(params=["alone", "half-in-a-namespace", "in-two-namespaces"])
-def crowd_words(request):
-    """What comes before the command line of number i."""
-    if request.param == "alone":
-        return lambda i: ()
-    places = [() if request.param.startswith("half") else request.getfixturevalue("namespace")().words,
-              request.getfixturevalue("namespace")().words]
-    return lambda i: places[i % 2]
-
-
 @pytest.mark.parametrize("same", [False, True], ids=["eight-names", "the-same-names"])
 def test_eight_obtains_at_once_on_one_port(everleaf_at, pebble, names, crowd_words, same):
     """On a state directory that is not there yet: one order and certificate each, one account."""
