@@ -6,6 +6,15 @@
  *                   │ bad: 400, unknown: 404 (both by WRITE)
  *                   └ LISTENER_MS over, or room is needed ──► closed, from any state
  *
+ * Who makes room? First who has its answer already. Else somebody whose request is not whole: of
+ * those, one from the source that has the most of them, and of its own the oldest. So one host that
+ * opens connections as fast as it can takes its places from itself, and a CA that is slow, because
+ * its packets were lost, keeps its own; many hosts, or all behind one proxy, take turns by age.
+ *
+ * By age alone an honest request is safe, too: it comes with the connection or right behind it, at
+ * most a quarter of the places changes hands in one turn of the loop, and what was sent is read in
+ * every turn.
+ *
  * LINGER reads on after our last byte: closing with unread bytes would make the kernel reset the
  * connection, and the answer could be lost on its way (RFC 9112 9.6).
  */
@@ -27,10 +36,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG     128
+#define BACKLOG     SOMAXCONN /* whom the kernel turns away tries again a second later */
 #define MAX_HEADER  256
 #define PAUSE_MS    100 /* when the process has no descriptor left */
 #define MAX_SOCKETS 2   /* v4 and v6 */
+#define SOURCE_SIZE 8
 
 enum connection_state {
 	CONNECTION_READ = 0,
@@ -44,6 +54,7 @@ struct connection {
 	struct listener *listener;
 	enum connection_state state;
 	int fd;
+	uint8_t source[SOURCE_SIZE]; /* whom it is from: an IPv4 address or an IPv6 network */
 	struct watch *io;
 	struct watch *deadline;
 	char in[HTTP01_MAX_REQUEST];
@@ -231,20 +242,64 @@ static void on_io(void *arg, int fd, unsigned events)
 		connection_drain(c);
 }
 
-/* Who has its answer already first, then who never got a whole request out, then anybody. */
-static struct connection *whom_to_close(const struct listener *s)
+/* A /64 is one customer's, who has all its addresses. */
+static void source_of(const struct sockaddr_storage *peer, uint8_t source[SOURCE_SIZE])
 {
-	static const enum connection_state order[] = {CONNECTION_LINGER, CONNECTION_READ};
-	struct connection *c = NULL;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 
-	for (size_t i = 0; i < COUNT_OF(order); i++)
-		TAILQ_FOREACH(c, &s->connections, link)
-	if (c->state == order[i])
-		return c;
-	return TAILQ_FIRST(&s->connections);
+	memset(source, 0, SOURCE_SIZE);
+	memcpy(&v4, peer, sizeof(v4));
+	memcpy(&v6, peer, sizeof(v6));
+	if (peer->ss_family == AF_INET6)
+		memcpy(source, &v6.sin6_addr, SOURCE_SIZE);
+	else
+		memcpy(source, &v4.sin_addr, sizeof(v4.sin_addr));
 }
 
-static void connection_new(struct listener *s, int fd)
+static struct connection *oldest_in(const struct listener *s, enum connection_state state)
+{
+	struct connection *c = NULL;
+
+	TAILQ_FOREACH(c, &s->connections, link)
+	if (c->state == state)
+		return c;
+	return NULL;
+}
+
+/* How many others that are younger read from the same source: for its oldest, all of them. */
+static size_t crowd_behind(const struct connection *c)
+{
+	const struct connection *other = c;
+	size_t crowd = 0;
+
+	while ((other = TAILQ_NEXT(other, link)) != NULL)
+		crowd += other->state == CONNECTION_READ &&
+			 memcmp(other->source, c->source, SOURCE_SIZE) == 0;
+	return crowd;
+}
+
+static struct connection *whom_to_close(const struct listener *s)
+{
+	struct connection *found = oldest_in(s, CONNECTION_LINGER);
+	struct connection *c = NULL;
+	size_t most = 0;
+
+	if (found != NULL)
+		return found;
+	TAILQ_FOREACH(c, &s->connections, link)
+	{
+		size_t crowd = c->state == CONNECTION_READ ? 1 + crowd_behind(c) : 0;
+
+		if (crowd > most) {
+			most = crowd;
+			found = c;
+		}
+	}
+	return found != NULL ? found : TAILQ_FIRST(&s->connections);
+}
+
+static void connection_new(struct listener *s, int fd, const struct sockaddr_storage *peer)
 {
 	struct connection *c = NULL;
 
@@ -253,6 +308,7 @@ static void connection_new(struct listener *s, int fd)
 	c = mem_new(sizeof(*c));
 	c->listener = s;
 	c->fd = fd;
+	source_of(peer, c->source);
 	TAILQ_INSERT_TAIL(&s->connections, c, link);
 	s->count++;
 	c->deadline = loop_watch_timer(s->loop, LISTENER_MS, on_deadline, c);
@@ -292,12 +348,15 @@ static void on_accept(void *arg, int fd, unsigned events)
 
 	(void)events;
 	for (int i = 0; i < LISTENER_MAX_CONNECTIONS / 4; i++) {
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
 		int peer = FAULT_FAILS("listener.accept")
 				   ? -1
-				   : accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+				   : accept4(fd, (struct sockaddr *)&from, &len,
+					     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (peer >= 0) {
-			connection_new(s, peer);
+			connection_new(s, peer, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -289,6 +289,89 @@ static void slow_clients_never_lock_out_one_that_asks(void **state)
 		close(fds[i]);
 }
 
+/* From another address of loopback: a source of its own. */
+static int connect_from(const struct world *w, in_addr_t from)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons((uint16_t)listener_port(w->listener))};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+/* Turns the wheel until all that came has been seen to: 16 are accepted in a turn. */
+static void accept_all(const struct world *w)
+{
+	for (int turn = 0; turn < 2 * LISTENER_MAX_CONNECTIONS; turn++)
+		assert_int_equal(loop_wait(w->loop, 1), 0);
+}
+
+static bool is_open(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN;
+}
+
+static void who_opens_most_makes_room_and_a_slow_ca_keeps_its_place(void **state)
+{
+	struct world *w = *state;
+	int storm[5 * LISTENER_MAX_CONNECTIONS];
+	int slow = connect_from(w, 0x7f000002); /* before all of them, and its packets get lost */
+	int other = connect_from(w, 0x7f000003);
+	char said[2048];
+
+	for (size_t i = 0; i < COUNT_OF(storm); i++) {
+		storm[i] = connect_from(w, INADDR_LOOPBACK);
+		if (i % 2 == 0)
+			say(storm[i], "GET / HT");
+		assert_int_equal(loop_wait(w->loop, 0), 0);
+	}
+	accept_all(w);
+	assert_int_equal(listener_count(w->listener), LISTENER_MAX_CONNECTIONS);
+	assert_true(is_open(other));
+	assert_false(is_open(storm[0]));
+	assert_false(is_open(storm[COUNT_OF(storm) - LISTENER_MAX_CONNECTIONS])); /* 62 are left */
+	assert_true(is_open(storm[COUNT_OF(storm) - 1]));
+	say(slow, "GET " PATH TOKEN " HTTP/1.1\r\n\r\n");
+	hear(w, slow, said, sizeof(said));
+	expect_in(said, ANSWER);
+	for (size_t i = 0; i < COUNT_OF(storm); i++)
+		close(storm[i]);
+	close(slow), close(other);
+}
+
+static void who_has_its_answer_makes_room_first(void **state)
+{
+	struct world *w = *state;
+	int fds[LISTENER_MAX_CONNECTIONS];
+	char said[2048] = "";
+
+	fds[0] = connect_v4(w); /* the oldest of all, and silent */
+	accept_all(w);
+	for (size_t i = 1; i < COUNT_OF(fds); i++) {
+		fds[i] = connect_v4(w);
+		if (i == 40)
+			say(fds[i], "GET " PATH TOKEN " HTTP/1.1\r\n\r\n");
+		assert_int_equal(loop_wait(w->loop, 0), 0);
+	}
+	accept_all(w);
+	assert_int_equal(listener_count(w->listener), LISTENER_MAX_CONNECTIONS);
+	close(connect_v4(w));
+	accept_all(w);
+	assert_true(is_open(fds[0]));
+	hear(w, fds[40], said, sizeof(said)); /* all of it had come */
+	expect_in(said, ANSWER);
+	for (size_t i = 0; i < COUNT_OF(fds); i++)
+		close(fds[i]);
+}
+
 static void a_client_that_leaves_leaves_nothing_behind(void **state)
 {
 	struct world *w = *state;
@@ -498,6 +581,8 @@ int main(void)
 		TEST(a_flood_of_header_is_turned_away),
 		TEST(only_a_small_plain_file_is_an_answer),
 		TEST(slow_clients_never_lock_out_one_that_asks),
+		TEST(who_opens_most_makes_room_and_a_slow_ca_keeps_its_place),
+		TEST(who_has_its_answer_makes_room_first),
 		TEST(a_client_that_leaves_leaves_nothing_behind),
 		TEST(the_fetch_may_free_the_listener),
 		TEST(a_taken_port_is_busy_and_its_holder_has_a_name),
