@@ -220,6 +220,21 @@ static int64_t look_until(const struct look *l, const struct outlook *o)
 	return asks_at < when ? asks_at : when;
 }
 
+/* What it has cannot be read: nothing is begun for it, and others are not stopped by it. A command
+ * says so by itself, when it looks at what came of it. */
+static int look_puzzles(struct look *l, const struct certificate *c, const struct err *why,
+			struct err *e)
+{
+	if (why->code == ERR_STORE) {
+		*e = *why;
+		return e->code;
+	}
+	if (l->g->config.by_hand)
+		return 0;
+	log_line(LOG_ERROR, "%s: %s", c->name, why->text);
+	return look_leaves(l, c, INT64_MAX, e);
+}
+
 static int look_certificate(struct look *l, const struct certificate *c, struct err *e)
 {
 	struct outlook o AUTO_OUTLOOK = {0};
@@ -230,9 +245,9 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	if (step_of(l->g, &machine_renewal, c->id) != NULL ||
 	    step_of(l->g, &machine_renewal_info, c->id) != NULL)
 		return 0;
-	r = outlook_read(l->g->config.store, c, l->now, &o, e);
+	r = outlook_read(l->g->config.store, c, l->now, &o, &why);
 	if (r != 0)
-		return r;
+		return look_puzzles(l, c, &why, e);
 	if (!look_issues(l, c, &o.next)) {
 		if (look_asks(l, c, &o))
 			return look_claim(l, &machine_renewal_info, c->id, e);

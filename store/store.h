@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA  2     /* newest schema this binary knows */
+#define STORE_SCHEMA  3     /* newest schema this binary knows */
 #define STORE_ID_SIZE 33    /* an owner's id: 32 hex digits and a NUL */
 #define STORE_TURN_MS 60000 /* longest wait for a turn */
 
@@ -31,11 +31,14 @@ struct store;
 
 /* Opens (and makes, and migrates) the state directory. ERR_CONFIG, with what to do, when: it is on
  * a network file system; others may write to it or it belongs to another user; a database is
- * corrupt (quick_check) or was written by a newer everleaf. The clock is borrowed. */
+ * damaged (looked at as a whole) or was written by a newer everleaf. The clock is borrowed. */
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e);
 
 /* The directory, as it was given. Borrowed. */
 const char *store_dir(const struct store *s);
+
+/* ERR_SYS when its disk has no room for what an order ends in. */
+int store_room(const struct store *s, struct err *e);
 
 /* This process's owner id. Borrowed. */
 const char *store_owner(const struct store *s);

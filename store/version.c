@@ -8,15 +8,51 @@
 #include "store/certificate.h"
 #include "store/internal.h"
 
+#include "base/key.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, order_id, key_id, key_kind, serial, issuer, fingerprint, ari_id, "    \
-	"names, not_before, not_after, leaf, chain, created_at, account_id"
+	"names, not_before, not_after, leaf, chain, created_at, account_id, seal"
+#define SEAL_SIZE 32
 
-static struct version *version_read(struct sql *q)
+/* All but what may be forgotten: its order and its account. */
+static void version_seal(const struct version *v, uint8_t seal[SEAL_SIZE])
 {
-	struct version *v = mem_new(sizeof(*v));
+	AUTO_FREE char *names = strlist_join(&v->names, " ");
+	AUTO_FREE char *all = mem_printf(
+		"%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s",
+		v->certificate_id, v->key_id, v->not_before, v->not_after, v->key_kind, v->serial,
+		v->issuer, v->fingerprint, v->ari_id != NULL ? v->ari_id : "", names, v->leaf,
+		v->chain != NULL ? v->chain : "");
+
+	sha256(all, strlen(all), seal);
+}
+
+static int version_check(struct sql *q, const struct version *v, struct err *e)
+{
+	uint8_t seal[SEAL_SIZE];
+	size_t len = 0;
+	const void *sealed = sql_borrow(q, &len);
+
+	if (len == 0)
+		return 0;
+	version_seal(v, seal);
+	if (len == SEAL_SIZE && memcmp(sealed, seal, SEAL_SIZE) == 0)
+		return 0;
+	return err_set(e, ERR_SYS,
+		       "version %" PRId64 " in %s is damaged, it is not what was issued: it is "
+		       "left alone; stop everleaf and restore the state directory from a backup",
+		       v->id, q->db->path);
+}
+
+static int version_read(struct sql *q, struct version **ret_version, struct err *e)
+{
+	AUTO_VERSION struct version *v = mem_new(sizeof(*v));
+	int r;
 
 	v->id = sql_int(q);
 	v->certificate_id = sql_int(q);
@@ -34,7 +70,11 @@ static struct version *version_read(struct sql *q)
 	v->chain = sql_text(q);
 	v->created_at = sql_int(q);
 	v->account_id = sql_int(q);
-	return v;
+	r = version_check(q, v, e);
+	if (r != 0)
+		return r;
+	*ret_version = TAKE(v);
+	return 0;
 }
 
 static int version_add(struct store *s, const struct version *v, int64_t id, int64_t created_at,
@@ -42,7 +82,9 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO version (" COLUMNS
 						  ") VALUES ($1, $2, $3, $4, $5, $6, $7, "
-						  "$8, $9, $10, $11, $12, $13, $14, $15, $16)");
+						  "$8, $9, $10, $11, $12, $13, $14, $15, $16, "
+						  "$17)");
+	uint8_t seal[SEAL_SIZE];
 
 	sql_bind_int(&q, id);
 	sql_bind_int(&q, v->certificate_id);
@@ -60,6 +102,8 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 	sql_bind_text(&q, v->chain != NULL ? v->chain : "");
 	sql_bind_int(&q, created_at);
 	sql_bind_int(&q, v->account_id);
+	version_seal(v, seal);
+	sql_bind_blob(&q, seal, sizeof(seal));
 	return sql_run(&q, e);
 }
 
@@ -102,7 +146,9 @@ int version_load(struct store *s, int64_t id, struct version **ret_version, stru
 	r = sql_step(&q, e);
 	if (r < 0)
 		return r;
-	*ret_version = r > 0 ? version_read(&q) : NULL;
+	if (r > 0)
+		return version_read(&q, ret_version, e);
+	*ret_version = NULL;
 	return 0;
 }
 
@@ -121,7 +167,10 @@ int version_list(struct store *s, int64_t certificate_id, struct version ***ret_
 		if (r <= 0)
 			break;
 		list = mem_grow(list, count + 1, sizeof(*list));
-		list[count++] = version_read(&q);
+		list[count] = NULL;
+		r = version_read(&q, &list[count++], e);
+		if (r != 0)
+			break;
 	}
 	if (r < 0) {
 		version_list_free(list, count);

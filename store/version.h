@@ -29,6 +29,8 @@ struct version {
 
 /* Inserts, fills v->id and makes it the certificate's live version. */
 int version_insert(struct store *s, struct version *v, struct err *e);
+
+/* ERR_SYS for a row that is not what was inserted: nobody may deploy it or judge by it. */
 int version_load(struct store *s, int64_t id, struct version **ret_version, struct err *e);
 
 /* Newest first; an owned array of owned structs. */

@@ -250,7 +250,7 @@ def test_obtains_beside_the_daemon(everleaf_at, pebble, names, chance, rounds, d
 def make_due(everleaf):
     with sqlite3.connect(everleaf.state / "everleaf.db") as db:
         db.execute("UPDATE version SET not_before = not_before - 80 * 86400, "
-                   "not_after = not_after - 80 * 86400")
+                   "not_after = not_after - 80 * 86400, seal = NULL")
         db.execute("UPDATE renewal SET look_at = 0")
     db.close()
 

@@ -254,9 +254,9 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 	}
 }
 
-/* What 0002 made is taken away again, as if it had not been there. */
+/* What 0002 and 0003 made is taken away again, as if it had not been there. */
 static const char before_0002[] =
-	"DROP TABLE renewal_info; DROP INDEX renewal_look; "
+	"ALTER TABLE version DROP COLUMN seal; DROP TABLE renewal_info; DROP INDEX renewal_look; "
 	"ALTER TABLE renewal DROP COLUMN look_at; ALTER TABLE version DROP COLUMN account_id; "
 	"PRAGMA user_version = 1";
 
@@ -285,6 +285,47 @@ static void a_store_of_the_first_schema_is_brought_to_this_one(void **state)
 	assert_non_null(info);
 	assert_int_equal(info->window_end, 0);
 	assert_int_equal(store_check(s, &e), 0);
+}
+
+/* One for each way in which a version could be wrong without its database being so. */
+static const char *const changes[] = {
+	"leaf = replace(leaf, 'A', 'B')",
+	"chain = chain || 'x'",
+	"not_after = not_after + 1",
+	"not_before = 0",
+	"key_id = key_id + 1",
+	"names = 'other.test'",
+	"fingerprint = 'x'",
+	"seal = zeroblob(32)",
+};
+
+static void a_version_that_is_not_what_was_issued_is_not_given_out(void **state)
+{
+	struct made_store *m = *state;
+	struct store *s = made_store_open(m);
+	AUTO_VERSION struct version *unsealed = NULL;
+	int64_t certificate;
+
+	assert_int_equal(store_turn_begin(s, NULL), 0);
+	certificate = make_certificate(s, make_account(s, "default"), "a.test");
+	for (size_t i = 0; i < COUNT_OF(changes); i++)
+		assert_int_equal(make_version(s, certificate, 1, m->now + MAKE_STORE_DAY), i + 1);
+	assert_int_equal(store_turn_commit(s, NULL), 0);
+	made_store_close(m);
+	for (size_t i = 0; i < COUNT_OF(changes); i++) {
+		AUTO_VERSION struct version *v = NULL;
+		AUTO_FREE char *change =
+			mem_printf("UPDATE version SET %s WHERE id = %zu", changes[i], i + 1);
+		struct err e = {0};
+
+		made_store_sql(m, "everleaf.db", change);
+		if (version_load(made_store_open(m), (int64_t)i + 1, &v, &e) != ERR_SYS)
+			fail_msg("nobody noticed: %s", change);
+		assert_non_null(strstr(e.text, "everleaf.db is damaged"));
+		made_store_close(m);
+	}
+	made_store_sql(m, "everleaf.db", "UPDATE version SET seal = NULL");
+	assert_int_equal(version_load(made_store_open(m), 1, &unsealed, NULL), 0);
 }
 
 /* Ways a disk or a restore damages a file of at least three pages of 4096 bytes. */
@@ -401,19 +442,53 @@ static void no_descriptor_of_the_store_survives_an_exec(void **state)
 	assert_true(ours >= 5); /* directory, turn, owner, two databases */
 }
 
-static void a_row_that_names_one_that_is_gone_is_found_before_anything_is_done(void **state)
+static void make_www(struct made_store *m)
 {
-	struct made_store *m = *state;
 	struct store *s = made_store_open(m);
-	struct err e = {0};
 
 	assert_int_equal(store_turn_begin(s, NULL), 0);
 	assert_int_equal(make_certificate(s, make_account(s, "default"), "www"), 1);
 	assert_int_equal(store_turn_commit(s, NULL), 0);
-	assert_int_equal(store_check(s, &e), 0);
+	assert_int_equal(store_check(s, NULL), 0);
 	made_store_close(m);
+}
+
+static void a_row_that_names_one_that_is_gone_is_found_before_anything_is_done(void **state)
+{
+	struct made_store *m = *state;
+
+	make_www(m);
 	made_store_sql(m, "everleaf.db", "PRAGMA foreign_keys = OFF; DELETE FROM account");
 	assert_refused(m, "a row of certificate names one that is gone");
+}
+
+/* One byte of the server's URL, where an index keeps it: the row would seem not to be there. */
+static void hide_account(const struct made_store *m)
+{
+	static const char server[] = "https://ca.example/directory";
+	AUTO_FREE char *path = made_store_path(m, "everleaf.db");
+	int fd AUTO_FD = open(path, O_RDWR | O_CLOEXEC);
+	int hidden = 0;
+	char page[4096];
+
+	for (off_t at = 0; pread(fd, page, sizeof(page), at) == sizeof(page); at += 4096) {
+		const char *text = memmem(page, sizeof(page), server, sizeof(server) - 1);
+
+		if (text == NULL || page[0] != 0x0a) /* a leaf of an index (fileformat2.html 1.6) */
+			continue;
+		hidden++;
+		assert_int_equal(pwrite(fd, "H", 1, at + (text - page)), 1);
+	}
+	assert_int_equal(hidden, 1);
+}
+
+static void an_index_that_hides_an_account_is_damage(void **state)
+{
+	struct made_store *m = *state;
+
+	make_www(m);
+	hide_account(m);
+	assert_refused(m, "everleaf.db is damaged");
 }
 
 /* f_type of statfs, as the kernel gives it on 64 bits. */
@@ -476,11 +551,13 @@ int main(void)
 		TEST(a_database_with_a_second_name_is_refused),
 		TEST(a_database_of_another_program_or_a_newer_everleaf_is_refused),
 		TEST(a_store_of_the_first_schema_is_brought_to_this_one),
+		TEST(a_version_that_is_not_what_was_issued_is_not_given_out),
 		TEST(a_damaged_database_is_refused_and_left_as_it_is),
 		TEST(half_a_store_is_not_completed_in_silence),
 		TEST(half_made_stores_of_a_crash_are_completed),
 		TEST(no_descriptor_of_the_store_survives_an_exec),
 		TEST(a_row_that_names_one_that_is_gone_is_found_before_anything_is_done),
+		TEST(an_index_that_hides_an_account_is_damage),
 		TEST(file_systems_of_several_machines_are_known),
 		TEST(a_fuse_mount_is_judged_by_its_kind),
 	};
