@@ -31,6 +31,7 @@
 #include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
+#include "agent/wire.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -187,6 +188,21 @@ int order_wanted(struct step *s, struct err *e)
 		r = err_set(e, ERR_CONFIG,
 			    "the certificate was deleted while it was being renewed");
 	return r;
+}
+
+int order_room(const struct step *s, struct err *e)
+{
+	const struct json *deploy = order_memory(s)->wish->deploy;
+	int r = store_room(engine_store(s->engine), e);
+
+	for (size_t i = 0; r == 0 && i < json_count(deploy); i++) {
+		const struct json *settings = json_at(deploy, i);
+		const struct deployer_ops *ops = wire_deployer(json_get_text(settings, "name"));
+
+		if (ops != NULL && ops->room != NULL)
+			r = ops->room(settings, e);
+	}
+	return r != 0 ? err_while(e, "no certificate is asked for yet") : 0;
 }
 
 int order_asks(struct step *s, size_t index, struct acme_request *request, struct err *e)

@@ -50,6 +50,9 @@ int order_fails(struct step *s, const struct err *why, struct err *e);
 /* ERR_CONFIG when the certificate was deleted meanwhile: nothing more is asked of the CA. */
 int order_wanted(struct step *s, struct err *e);
 
+/* Room on the disks for what the CA will issue: asked before it is asked to. */
+int order_room(const struct step *s, struct err *e);
+
 /* Sends a request in this order's name. */
 int order_asks(struct step *s, size_t index, struct acme_request *request, struct err *e);
 

@@ -11,28 +11,9 @@
 
 #include "acme/retry.h"
 #include "agent/engine.h"
-#include "agent/wire.h"
 
 #define FINALIZE_LIMIT 3   /* finalize requests of one step */
 #define PROCESS_LIMIT  600 /* seconds, then the order is parked */
-
-/* No certificate is asked for that could not be stored and installed afterwards. */
-static int finalize_room(const struct step *s, struct err *e)
-{
-	const struct json *deploy = order_memory(s)->wish->deploy;
-
-	for (size_t i = 0; i < json_count(deploy); i++) {
-		const struct json *settings = json_at(deploy, i);
-		const struct deployer_ops *ops = wire_deployer(json_get_text(settings, "name"));
-		int r = 0;
-
-		if (ops != NULL && ops->room != NULL)
-			r = ops->room(settings, e);
-		if (r != 0)
-			return err_while(e, "no certificate is asked for yet");
-	}
-	return 0;
-}
 
 static int finalize_ask(struct step *s, struct err *e)
 {
@@ -43,7 +24,7 @@ static int finalize_ask(struct step *s, struct err *e)
 		return step_goes(s, &stage_read, e);
 	r = order_wanted(s, e);
 	if (r == 0)
-		r = finalize_room(s, e);
+		r = order_room(s, e);
 	if (r == 0 && m->finalized++ >= FINALIZE_LIMIT)
 		r = err_set(e, ERR_NET, "the CA has not taken the CSR in %d tries", FINALIZE_LIMIT);
 	if (r != 0)

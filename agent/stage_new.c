@@ -57,6 +57,9 @@ static int new_ask(struct step *s, struct err *e)
 		return r;
 	if (!str_equal(a->stage, "ready"))
 		return new_account_wait(s, a, e);
+	r = order_room(s, e);
+	if (r != 0)
+		return r;
 	profile = json_get_text(order_memory(s)->wish->root, "profile");
 	return order_asks(s, 0, request_new_order(&o->names, profile, o->replaces), e);
 }

@@ -19,11 +19,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define CHUNK          4096
 #define TEMPORARY_SIZE 32
 #define PARENT_MODE    0755
+#define ROOM_BYTES     (1024 * 1024)
+#define ROOM_INODES    16
 
 static int open_regular(const char *path, int *ret_fd, struct stat *st, struct err *e)
 {
@@ -222,6 +225,8 @@ static int make_one(const char *path, mode_t mode, struct err *e)
 		return settle_directory(path, mode, e);
 	if (errno == EEXIST && is_directory(path))
 		return 0; /* another process was faster */
+	if (errno == EEXIST)
+		return err_set(e, ERR_SYS, "%s is not a directory", path);
 	return err_sys(e, ERR_SYS, "cannot make the directory %s", path);
 }
 
@@ -243,4 +248,21 @@ int file_make_directory(const char *path, mode_t mode, struct err *e)
 			return r;
 	}
 	return make_one(part, mode, e);
+}
+
+int file_check_room(int fd, const char *path, struct err *e)
+{
+	bool root = geteuid() == 0; /* may use what is reserved */
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) != 0)
+		return err_sys(e, ERR_SYS, "cannot see how full the disk of %s is", path);
+	if ((root ? fs.f_bfree : fs.f_bavail) < ROOM_BYTES / (fs.f_frsize > 0 ? fs.f_frsize : 1))
+		return err_set(e, ERR_SYS,
+			       "the disk of %s is full: less than 1 MiB is left; make room", path);
+	/* f_files 0: a file system without a fixed number of them (btrfs) */
+	if (fs.f_files > 0 && (root ? fs.f_ffree : fs.f_favail) < ROOM_INODES)
+		return err_set(e, ERR_SYS, "the disk of %s has no room for more files; remove some",
+			       path);
+	return 0;
 }

@@ -33,4 +33,8 @@ int file_sync(int fd, const char *what, struct err *e);
  * fine. */
 int file_make_directory(const char *path, mode_t mode, struct err *e);
 
+/* ERR_SYS when the file system of fd, which path names, has less than 1 MiB or 16 files left: it is
+ * full, as far as certificates are concerned. */
+int file_check_room(int fd, const char *path, struct err *e);
+
 #endif

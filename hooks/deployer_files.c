@@ -16,14 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define ROOM_BYTES  (1024 * 1024)
-#define ROOM_INODES 16
-#define KEY_MODE    0600
-#define OPEN_MODE   0644
-#define MAX_PEM     (1024 * 1024) /* leaf and chain passed their own, lower limits */
+#define KEY_MODE  0600
+#define OPEN_MODE 0644
+#define MAX_PEM   (1024 * 1024) /* leaf and chain passed their own, lower limits */
 
 /* --- settings ----------------------------------------------------------------------------- */
 
@@ -181,10 +178,8 @@ static int open_directory(const char *path, int *ret_fd, struct err *e)
 static int files_room(const struct json *settings, struct err *e)
 {
 	struct files_settings s;
-	struct statvfs fs;
 	int fd AUTO_FD = -1;
 	bool missing;
-	bool root = geteuid() == 0; /* may use what is reserved */
 	int r;
 
 	r = settings_read(settings, &s, e);
@@ -192,16 +187,7 @@ static int files_room(const struct json *settings, struct err *e)
 		r = open_nearest(s.directory, &fd, &missing, e);
 	if (r != 0)
 		return r;
-	if (fstatvfs(fd, &fs) != 0)
-		return err_sys(e, ERR_SYS, "cannot see how full the disk of %s is", s.directory);
-	if ((root ? fs.f_bfree : fs.f_bavail) < ROOM_BYTES / (fs.f_frsize > 0 ? fs.f_frsize : 1))
-		return err_set(e, ERR_SYS, "the disk of %s is full: less than 1 MiB is left",
-			       s.directory);
-	/* f_files 0: a file system without a fixed number of them (btrfs) */
-	if (fs.f_files > 0 && (root ? fs.f_ffree : fs.f_favail) < ROOM_INODES)
-		return err_set(e, ERR_SYS, "the disk of %s has no room for more files",
-			       s.directory);
-	return 0;
+	return file_check_room(fd, s.directory, e);
 }
 
 static int check(const struct deployer_task *task, struct err *e)

@@ -94,6 +94,25 @@ static bool is_network_directory(int dir_fd, const struct stat *st)
 	return place_is_network_mount(mounts.data, major(st->st_dev), minor(st->st_dev));
 }
 
+static int refuse_owner(const char *dir, const struct stat *st, struct err *e)
+{
+	return err_set(e, ERR_CONFIG,
+		       "the state directory %s belongs to user %u, but everleaf runs as "
+		       "user %u: run it as that user",
+		       dir, (unsigned)st->st_uid, (unsigned)geteuid());
+}
+
+int place_closed(const char *dir, struct err *e)
+{
+	const int why = errno;
+	struct stat st;
+
+	if (why == EACCES && stat(dir, &st) == 0 && st.st_uid != geteuid())
+		return refuse_owner(dir, &st, e);
+	errno = why;
+	return err_sys(e, ERR_CONFIG, "cannot open the state directory %s", dir);
+}
+
 int place_check(int dir_fd, const char *dir, struct err *e)
 {
 	struct stat st;
@@ -101,10 +120,7 @@ int place_check(int dir_fd, const char *dir, struct err *e)
 	if (fstat(dir_fd, &st) != 0)
 		return err_sys(e, ERR_SYS, "cannot look at the state directory %s", dir);
 	if (st.st_uid != geteuid())
-		return err_set(e, ERR_CONFIG,
-			       "the state directory %s belongs to user %u, but everleaf runs as "
-			       "user %u: run it as that user",
-			       dir, (unsigned)st.st_uid, (unsigned)geteuid());
+		return refuse_owner(dir, &st, e);
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(
 			e, ERR_CONFIG,

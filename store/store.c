@@ -26,7 +26,7 @@ static int open_directory(struct store *s, struct err *e)
 	 * judged. */
 	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
-		return err_sys(e, ERR_CONFIG, "cannot open the state directory %s", s->dir);
+		return place_closed(s->dir, e);
 	return place_check(s->dir_fd, s->dir, e);
 }
 
@@ -113,6 +113,11 @@ const char *store_dir(const struct store *s)
 	return s->dir;
 }
 
+int store_room(const struct store *s, struct err *e)
+{
+	return file_check_room(s->dir_fd, s->dir, e);
+}
+
 const char *store_owner(const struct store *s)
 {
 	return s->owner;
@@ -123,42 +128,12 @@ const uint8_t *store_seed(const struct store *s)
 	return s->seed;
 }
 
-static int check_integrity(struct db *d, struct err *e)
-{
-	AUTO_FREE char *answer = NULL;
-	int r;
-
-	r = db_text(d, "PRAGMA integrity_check(1)", &answer, e);
-	if (r != 0)
-		return r;
-	if (!str_equal(answer, "ok"))
-		return db_damaged(d, answer != NULL ? answer : "no answer", e);
-	return 0;
-}
-
-static int check_references(struct db *d, struct err *e)
-{
-	struct sql q AUTO_SQL = sql_start(d, "PRAGMA foreign_key_check");
-	AUTO_FREE char *table = NULL;
-	AUTO_FREE char *why = NULL;
-	int r;
-
-	r = sql_step(&q, e);
-	if (r <= 0)
-		return r;
-	table = sql_text(&q);
-	why = mem_printf("a row of %s names one that is gone", table);
-	return db_damaged(d, why, e);
-}
-
 static int check_one(struct db *d, struct err *e)
 {
 	int r;
 
 	d->opening = true; /* the operator asked: tell them what to do */
-	r = check_integrity(d, e);
-	if (r == 0)
-		r = check_references(d, e);
+	r = db_check(d, e);
 	d->opening = false;
 	return r;
 }
