@@ -4,6 +4,7 @@
  */
 #include "agent/run.h"
 
+#include "acme/accept.h"
 #include "agent/loop.h"
 #include "agent/outlook.h"
 #include "agent/report.h"
@@ -240,7 +241,10 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		items[i].patient = patient;
-		r = item_before(c, &items[i], e);
+		if (items[i].issue != ISSUE_NEVER)
+			r = accept_clock(clock_now(c->clock), e); /* what is due, it cannot say */
+		if (r == 0)
+			r = item_before(c, &items[i], e);
 	}
 	if (r == 0)
 		r = loop_event_new(&config.loop, e);

@@ -8,6 +8,7 @@
 #include "agent/targets.h"
 #include "agent/wish.h"
 #include "agent/words.h"
+#include "base/http.h"
 #include "store/account.h"
 #include "store/deployment.h"
 #include "store/order.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define ENTRY "default" /* the configuration entry of accounts made by commands */
 
@@ -32,9 +32,7 @@ static int account_typed(const struct options *o, struct err *e)
 {
 	if (o->mail != NULL && o->mail[0] != '\0' && !wanted_mail_ok(o->mail))
 		return usage(e, "-m takes one mail address, not \"%s\"", o->mail);
-	if (o->ca_bundle != NULL && access(o->ca_bundle, R_OK) != 0)
-		return err_sys(e, ERR_CONFIG, "the CA bundle %s cannot be read", o->ca_bundle);
-	return 0;
+	return o->ca_bundle != NULL ? http_check_bundle(o->ca_bundle, e) : 0;
 }
 
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)

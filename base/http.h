@@ -68,6 +68,9 @@ struct http_response {
  * means: a reused connection died before a byte of the answer came. */
 typedef void http_done(void *arg, struct http_response *response, const struct err *e);
 
+/* ERR_CONFIG when there is nothing to trust in a bundle (file or hash directory). */
+int http_check_bundle(const char *bundle, struct err *e);
+
 /* ERR_CONFIG when the bundle or the proxy cannot be used. */
 int http_new(struct loop *l, const struct http_policy *policy, struct http **ret_http,
 	     struct err *e);

@@ -43,7 +43,7 @@ static bool has_hash_names(const char *directory)
 	return found;
 }
 
-static int bundle_file(struct http *h, const char *path, struct err *e)
+static int check_bundle_file(const char *path, struct err *e)
 {
 	struct buf pem AUTO_BUF = {0};
 	int r;
@@ -55,7 +55,24 @@ static int bundle_file(struct http *h, const char *path, struct err *e)
 	if (memmem(pem.data, pem.len, PEM_CERTIFICATE, strlen(PEM_CERTIFICATE)) == NULL &&
 	    memmem(pem.data, pem.len, PEM_CERTIFICATE2, strlen(PEM_CERTIFICATE2)) == NULL)
 		return err_set(e, ERR_CONFIG, "%s holds no PEM certificate to trust", path);
-	h->ca_file = mem_str(path);
+	return 0;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat s;
+
+	return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+int http_check_bundle(const char *bundle, struct err *e)
+{
+	if (!is_directory(bundle))
+		return check_bundle_file(bundle, e);
+	if (!has_hash_names(bundle))
+		return err_set(e, ERR_CONFIG,
+			       "%s has no certificate under its hash: run 'openssl rehash %s'",
+			       bundle, bundle);
 	return 0;
 }
 
@@ -63,23 +80,17 @@ static int bundle_file(struct http *h, const char *path, struct err *e)
  * some 140, which is most of the CPU time an issuance costs. */
 static int trust_apply(struct http *h, const char *bundle, struct err *e)
 {
-	struct stat s;
+	int r;
 
 	if (bundle == NULL) {
 		if (has_hash_names(SYSTEM_TRUST))
 			h->ca_directory = mem_str(SYSTEM_TRUST);
 		return 0;
 	}
-	if (stat(bundle, &s) != 0)
-		return err_sys(e, ERR_CONFIG, "the trusted CA certificates in %s", bundle);
-	if (!S_ISDIR(s.st_mode))
-		return bundle_file(h, bundle, e);
-	if (!has_hash_names(bundle))
-		return err_set(e, ERR_CONFIG,
-			       "%s has no certificate under its hash: run 'openssl rehash %s'",
-			       bundle, bundle);
-	h->ca_directory = mem_str(bundle);
-	return 0;
+	r = http_check_bundle(bundle, e);
+	if (r == 0)
+		*(is_directory(bundle) ? &h->ca_directory : &h->ca_file) = mem_str(bundle);
+	return r;
 }
 
 /* The URL may hold a password, so no sentence repeats it. */
