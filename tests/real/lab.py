@@ -110,6 +110,11 @@ class Program:
     def running(self):
         return self.process.poll() is None
 
+    def name(self):
+        """As /proc calls it."""
+        with open(f"/proc/{self.pid}/comm") as f:
+            return f.read().strip()
+
     def text(self, start=0):
         with open(self.log, "rb") as f:
             f.seek(start)

@@ -4,9 +4,12 @@
 # is right or it says that the file is damaged; it never dies of it, and never begins anew as if
 # nothing had been there. And a disk without room.
 
+import contextlib
 import os
 import pathlib
+import re
 import shutil
+import sqlite3
 import subprocess
 
 import pytest
@@ -52,23 +55,112 @@ def ends_well(copy, *words):
     return result
 
 
-def test_no_flipped_bit_kills_everleaf_or_makes_it_begin_anew(stored, pebble, chance, rounds):
+def what_it_says(everleaf, name):
+    return [everleaf.run(*words, "--json").out for words in (["status"], ["show", name])]
+
+
+def test_no_flipped_bit_kills_everleaf_or_makes_it_begin_anew(stored, pebble, chance, rounds, name):
+    """Neither what runs from a timer, nor what puts the present certificate in place again."""
     everleaf, live = stored
     before, seen = contents(live), pebble.watch()
-    said = 0
+    told = what_it_says(everleaf, name)
+    noticed = wrong = 0
     for number in range(rounds(100, 1000)):
         copy = copy_of(everleaf, number)
         path = copy.state / chance.choice(FILES)
         bit = chance.randrange(os.path.getsize(path) * 8)
+        where = f"bit {bit} of {path.name}"
         flip(path, bit)
-        codes = [ends_well(copy, *words).rc for words in (["status"], ["renew"])]
-        said += max(codes) != 0
-        assert contents(live) == before, f"bit {bit} of {path.name} changed the live files"
-        assert seen.accounts() == 0, f"bit {bit} of {path.name} made a new account"
-        assert seen.orders() == [], f"bit {bit} of {path.name} made a new order"
+        results = [ends_well(copy, *words) for words in (
+            ["status", "--json"], ["show", name, "--json"], ["renew"])]
+        noticed += max(r.rc for r in results) != 0
+        wrong += max(r.rc for r in results) == 0 and [r.out for r in results[:2]] != told
+        assert contents(live) == before, f"{where} changed the live files"
+        ends_well(copy, "deploy", name)
+        assert contents(live)["fullchain.pem"] == before["fullchain.pem"], where
+        assert contents(live)["privkey.pem"] == before["privkey.pem"], where
+        assert seen.accounts() == 0, f"{where} made a new account"
+        assert seen.orders() == [], f"{where} made a new order"
         shutil.rmtree(copy.state)
-    print(f"damage was noticed {said} times")
-    assert said > 0
+    print(f"damage was noticed {noticed} times, and {wrong} answers were not what they had been")
+    assert noticed > 0
+    assert wrong <= rounds(4, 20), "a byte of a wish or of a time that is derived; no more"
+
+
+def change(path, what):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(what)
+        db.commit()
+
+
+DAMAGES = [  # id, what is done to a copy of the store, what is said
+    ("zeroed-page", lambda state: zero(state / "everleaf.db", 5),
+     "everleaf.db is damaged (.*): nothing was changed; stop everleaf and restore the state "
+     "directory from a backup"),
+    ("zeroed-key-page", lambda state: zero(state / "keys.db", 2), "keys.db is damaged (.*): .*"),
+    ("newer", lambda state: change(state / "everleaf.db", "PRAGMA user_version = 1000"),
+     "everleaf.db was written by a newer everleaf (its schema is 1000, .*): install that version "
+     "again"),
+    ("newer-keys", lambda state: change(state / "keys.db", "PRAGMA user_version = 1000"),
+     "keys.db was written by a newer everleaf .*"),
+    ("no-keys", lambda state: os.unlink(state / "keys.db"), "keys.db is missing or empty: restore "
+     "the state directory from a backup"),
+    ("no-rows", lambda state: os.unlink(state / "everleaf.db"), "everleaf.db is missing or empty, "
+     "but .*keys.db has keys: restore the state directory from a backup"),
+    ("no-account", lambda state: change(state / "everleaf.db", "DELETE FROM account"),
+     "everleaf.db is damaged (a row of .* names one that is gone): .*"),
+    ("no-version", lambda state: change(state / "everleaf.db", "DELETE FROM version"),
+     "everleaf.db is damaged (a row of .* names one that is gone): .*"),
+]
+
+
+def zero(path, number):
+    with open(path, "r+b") as f:
+        f.seek((number - 1) * 4096)
+        f.write(bytes(4096))
+
+
+@pytest.mark.parametrize("damage, said", [d[1:] for d in DAMAGES], ids=[d[0] for d in DAMAGES])
+def test_damage_is_said_before_anything_is_done(stored, pebble, name, damage, said):
+    everleaf, live = stored
+    before, seen = contents(live), pebble.watch()
+    damage(everleaf.state)
+    pattern = said.replace("(", r"\(").replace(")", r"\)")
+    for words in (["status"], ["renew"], ["renew", "--force", name], ["deploy", name], ["run"],
+                  ["obtain", "-d", name, *everleaf.ca(), *everleaf.standalone()]):
+        result = everleaf.run(*words, expect=1)
+        assert re.fullmatch(f"everleaf: {everleaf.state}/{pattern}\n", result.err), str(result)
+    assert contents(live) == before and seen.connections() == 0
+
+
+def test_what_was_issued_and_is_not_the_same_any_more_is_neither_deployed_nor_renewed(
+        stored, pebble, name, tmp_path):
+    everleaf, live = stored
+    before, seen = contents(live), pebble.watch()
+    change(everleaf.state / "everleaf.db",
+           "UPDATE version SET chain = replace(chain, 'A', 'B'), not_after = 1")
+    for words in (["status"], ["show", name], ["renew"], ["renew", "--force", name],
+                  ["deploy", name], ["export", name, "--out", tmp_path / "out"]):
+        result = everleaf.run(*words, expect=1)
+        assert "everleaf.db is damaged, it is not what was issued" in result.err, str(result)
+    assert contents(live) == before and seen.orders() == []
+    assert not (tmp_path / "out" / "cert.pem").exists()
+
+
+def test_an_old_backup_goes_on_from_what_it_knows(stored, pebble, name, tmp_path):
+    everleaf, live = stored
+    backup = tmp_path / "backup"
+    shutil.copytree(everleaf.state, backup)
+    everleaf.run("renew", "--force", name)
+    shutil.rmtree(everleaf.state)
+    shutil.copytree(backup, everleaf.state)
+    before, seen = contents(live), pebble.watch()
+    everleaf.run("renew")
+    everleaf.run("status")
+    assert contents(live) == before and seen.orders() == []
+    everleaf.run("renew", "--force", name)
+    assert runner.Files(live).check().leaf.serial_number == everleaf.serial(name)
+    assert seen.accounts() == 0 and len(seen.issued()) == 1
 
 
 def test_a_store_that_is_cut_off_anywhere_is_refused_by_name(stored, chance, rounds):
@@ -103,8 +195,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", mount], check=True)
 
 
-def fill(folder):
-    """Until nothing fits any more."""
+def fill(folder, leave=0):
+    """Until nothing fits any more, or only so many bytes."""
     with open(folder / "filler", "wb", buffering=0) as f:
         for size in (65536, 4096, 512, 1):
             try:
@@ -112,6 +204,7 @@ def fill(folder):
                     f.write(bytes(size))
             except OSError:
                 pass
+        f.truncate(max(0, f.tell() - leave))
 
 
 def test_a_full_disk_under_the_deployed_files_costs_no_certificate(everleaf, pebble, small_disk,
@@ -142,6 +235,22 @@ def test_a_full_disk_under_the_store_costs_no_certificate(program, pebble, small
     result = everleaf.run("renew", "--force", name, expect=(1, 75))
     assert "full: make room" in result.err, str(result)
     assert seen.issued() == [] and contents(live) == before
+    everleaf.run("status")
     (small_disk / "filler").unlink()
     everleaf.run("renew", "--force", name)
     assert contents(live) != before
+
+
+def test_a_disk_with_no_room_for_a_result_begins_no_order(program, pebble, small_disk, name):
+    """The store can still be written: it is what would come that has no room."""
+    everleaf = runner.Everleaf(program, small_disk / "state", pebble)
+    everleaf.obtain(name)
+    fill(small_disk, leave=600_000)
+    seen = pebble.watch()
+    result = everleaf.run("renew", "--force", name, expect=1)
+    assert re.search(f"{name}: no certificate is asked for yet: the disk of {everleaf.state} is "
+                     "full: less than 1 MiB is left; make room", result.err), str(result)
+    assert seen.orders() == []
+    (small_disk / "filler").unlink()
+    everleaf.run("renew", "--force", name)
+    assert len(seen.issued()) == 1

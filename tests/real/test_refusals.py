@@ -20,54 +20,6 @@ def sentence(result):
     return lines[0]
 
 
-BAD_NAMES = [
-    "",
-    " ",
-    ".",
-    "two words.example.test",
-    "under_score.example.test",
-    "-dash.example.test",
-    "dash-.example.test",
-    "two..dots.example.test",
-    ".leading.example.test",
-    "slash/example.test",
-    "../../etc/passwd",
-    "https://example.test",
-    "example.test:443",
-    "user@example.test",
-    "a" * 64 + ".example.test",
-    ".".join(["a" * 50] * 6),
-    "www.*.example.test",
-    "**.example.test",
-    "*",
-    "a.*.example.test",
-    "*.*.example.test",
-    "del\x7f.example.test",
-    "esc\x1b[31m.example.test",
-    "new\nline.example.test",
-    "semi;colon.example.test",
-    "$(id).example.test",
-]
-
-
-@pytest.mark.parametrize("bad", BAD_NAMES, ids=ascii)
-def test_a_bad_name_is_a_usage_error_with_one_clear_sentence(everleaf, pebble, bad):
-    seen = pebble.watch()
-    refused = everleaf.obtain(bad, expect=2)
-    said = sentence(refused)
-    assert "\x1b" not in said
-    if bad.strip() and bad.isprintable() and len(bad) < 60:
-        assert bad in said
-    assert seen.connections() == 0
-
-
-def test_a_wildcard_over_http_is_refused_with_a_reason(everleaf, pebble, name):
-    seen = pebble.watch()
-    refused = everleaf.obtain(f"*.{name}", expect=(1, 2))
-    assert f"*.{name}" in refused.err and "dns" in refused.err.lower()
-    assert seen.orders() == []
-
-
 USAGE = [  # command line, what the sentence names
     (["--frobnicate"], "--frobnicate"),
     (["obtain", "-d", "x.test", "--frobnicate"], "--frobnicate"),
@@ -95,32 +47,6 @@ def test_no_command_at_all_is_a_usage_error_that_points_to_help(everleaf):
     assert "help" in refused.text.lower()
 
 
-def test_a_server_without_https_is_refused_before_anything_is_sent(everleaf, pebble, name):
-    seen = pebble.watch()
-    url = pebble.url.replace("https://", "http://")
-    refused = everleaf.run("obtain", "-d", name, "--server", url, "-m", "a@b.example",
-                           "--agree-tos", *everleaf.standalone(), expect=(1, 2))
-    assert "https" in sentence(refused)
-    assert seen.connections() == 0
-
-
-def test_a_ca_that_the_bundle_does_not_vouch_for_sees_no_request(
-        everleaf, pebble, other_ca, name):
-    seen = pebble.watch()
-    refused = everleaf.run("obtain", "-d", name, "--server", pebble.url, "--ca-bundle",
-                           other_ca.bundle, "-m", "a@b.example", "--agree-tos",
-                           *everleaf.standalone(), expect=(1, 75))
-    assert "certificate" in refused.err
-    assert seen.requests() == []
-
-
-def test_a_ca_bundle_that_is_not_there_is_named(everleaf, pebble, name):
-    missing = everleaf.state.parent / "no-such-bundle.pem"
-    refused = everleaf.run("obtain", "-d", name, "--server", pebble.url, "--ca-bundle", missing,
-                           "--agree-tos", *everleaf.standalone(), expect=(1, 2))
-    assert str(missing) in refused.err
-
-
 def test_terms_that_were_not_agreed_to_are_shown_and_no_account_is_made(everleaf, pebble, name):
     seen = pebble.watch()
     refused = everleaf.run("obtain", "-d", name, "--server", pebble.url, "--ca-bundle",
@@ -146,17 +72,6 @@ def test_without_a_method_a_taken_port_80_names_its_holder_and_the_webroot(
     assert seen.orders() == []
 
 
-def test_a_foreign_listener_on_the_standalone_port_is_named_with_its_pid_and_the_webroot(
-        everleaf, pebble, tmp_path, name):
-    seen = pebble.watch()
-    with servers.web_server(tmp_path, pebble.http_port):
-        refused = everleaf.obtain(name, expect=(1, 75), timeout=180)
-    assert re.search(rf"\b{os.getpid()}\b", refused.err)
-    assert str(pebble.http_port) in refused.err
-    assert "--webroot" in refused.err
-    assert seen.issued() == []
-
-
 def test_a_name_that_the_ca_blocks_fails_with_the_cas_own_words(everleaf):
     failed = everleaf.obtain("www.blocked-domain.example", expect=1)
     assert "blocked-domain.example" in failed.err
@@ -176,14 +91,6 @@ def test_a_challenge_that_the_ca_cannot_reach_fails_with_the_cas_own_words(
     assert seen.issued() == []
     assert [p for p in root.rglob("*") if p.is_file()] == []
     assert everleaf.certificate(name)["state"] == "failing"
-
-
-def test_a_webroot_that_is_not_there_is_named(everleaf, pebble, tmp_path, name):
-    seen = pebble.watch()
-    missing = tmp_path / "no-such-directory"
-    refused = everleaf.obtain(name, method=["--webroot", missing], expect=(1, 2))
-    assert str(missing) in refused.err
-    assert seen.orders() == []
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
@@ -215,28 +122,3 @@ def test_an_unknown_certificate_is_named(everleaf, name, verb):
     options += ["--key-type", "ec-384"] if verb == "reconfigure" else []
     refused = everleaf.run(verb, "no-such-certificate", *options, expect=(1, 2))
     assert "no-such-certificate" in sentence(refused)
-
-
-@pytest.mark.parametrize("kind", ["--deploy-hook", "--pre-hook", "--post-hook", "--solver-exec"])
-def test_a_program_that_is_not_there_is_refused_before_the_ca_is_asked(
-        everleaf, pebble, tmp_path, name, kind):
-    seen = pebble.watch()
-    method = [] if kind == "--solver-exec" else None
-    for program in (tmp_path / "no-such-program", "no-such-program with arguments"):
-        refused = everleaf.obtain(name, method=method, options=[kind, program], expect=(1, 2))
-        assert "no-such-program" in sentence(refused)
-    assert seen.connections() == 0
-
-
-def test_a_hundred_and_one_names_are_one_too_many(everleaf, pebble, names):
-    seen = pebble.watch()
-    told = everleaf.obtain(*names(101), expect=2)
-    assert "100" in told.err
-    assert seen.requests() == []
-
-
-def test_a_name_in_letters_of_the_world_is_converted(everleaf, name):
-    """UTS 46 by libidn2: the certificate is for the A-label."""
-    everleaf.run("obtain", "-d", "B\u00dcCHER." + name, *everleaf.ca(), *everleaf.standalone())
-    [only] = everleaf.certificates()
-    assert only["names"] == ["xn--bcher-kva." + name]
