@@ -21,6 +21,7 @@ ASKS = 20
 
 JUNK = [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), b"\x00" * 32,
         b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST /" + b"a" * 900, b"GET /a\r\n\r\n",
+        b"GET /nine\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 9000, b"\r\n" * 40,
         b"SSH-2.0-x\r\n", b"\xff\xfe\r\n\r\n"]
 
 

@@ -14,6 +14,7 @@ import subprocess
 
 import pytest
 
+import lab
 import runner
 
 FILES = ("everleaf.db", "keys.db")
@@ -145,6 +146,21 @@ def test_what_was_issued_and_is_not_the_same_any_more_is_neither_deployed_nor_re
         assert "everleaf.db is damaged, it is not what was issued" in result.err, str(result)
     assert contents(live) == before and seen.orders() == []
     assert not (tmp_path / "out" / "cert.pem").exists()
+
+
+def test_one_damaged_version_stops_no_other_certificate(stored, pebble, names):
+    everleaf, live = stored
+    before, other = contents(live), names(1)[0].replace("n0", "other")
+    everleaf.obtain(other)
+    change(everleaf.state / "everleaf.db", "UPDATE version SET leaf = leaf || 'x' WHERE id = 1; ")
+    change(everleaf.state / "everleaf.db", "UPDATE renewal SET look_at = 0")
+    seen = pebble.watch()
+    everleaf.run("renew", "--force", other)
+    daemon = everleaf.start("run")
+    lab.wait_until("the daemon says it", lambda: "version 1 in " in daemon.text())
+    everleaf.run("renew", "--force", other)
+    assert len(seen.issued()) == 2 and contents(live) == before
+    assert daemon.running(), daemon.text()
 
 
 def test_an_old_backup_goes_on_from_what_it_knows(stored, pebble, name, tmp_path):
