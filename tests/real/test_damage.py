@@ -270,3 +270,22 @@ def test_a_disk_with_no_room_for_a_result_begins_no_order(program, pebble, small
     (small_disk / "filler").unlink()
     everleaf.run("renew", "--force", name)
     assert len(seen.issued()) == 1
+
+
+def test_the_daemon_outlives_a_full_disk_and_goes_on_by_itself(program, pebbles, small_disk, name,
+                                                               tmp_path):
+    pebble = pebbles(validity=30)
+    everleaf = runner.Everleaf(program, small_disk / "state", pebble)
+    everleaf.obtain(name)
+    serial = everleaf.serial(name)
+    fill(small_disk)
+    daemon = lab.Program(everleaf.argv("run"), tmp_path / "daemon.log", env=runner.ENVIRONMENT)
+    try:
+        seen = pebble.watch()
+        lab.wait_until("it says that the disk is full", lambda: "full: make room" in daemon.text(),
+                       90)
+        assert daemon.running() and seen.orders() == [], daemon.text()
+        (small_disk / "filler").unlink()
+        lab.wait_until("it is renewed", lambda: everleaf.serial(name) != serial, 120)
+    finally:
+        daemon.stop()
