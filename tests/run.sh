@@ -171,7 +171,7 @@ unit unit build/release 1200 make -C build/release -j "$jobs" check
 unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
 pytests real 1800 check-real
 pytests crash 2400 check-crash
-taps fuzz 1500 make -s -C build/release fuzz
+taps fuzz 1500 make -s -C build/release -j "$jobs" fuzz
 one tarball 1500 make -C build/release -j "$jobs" distcheck
 
 line="$passed passed, $failed failed"

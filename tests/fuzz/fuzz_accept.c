@@ -1,34 +1,168 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * fuzz_accept — OpenSSL itself is asked about each chain that was accepted.
+ *
+ * The input is a byte of flags and then certificates, each as two bytes of length and its DER: so
+ * a changed byte is a changed byte of a certificate, and not of base64. Behind most changes a
+ * certificate is no longer for the key or the names that were ordered; the flags order what the
+ * leaf has, so that what is judged later is reached as well.
+ */
 #include "tests/fuzz/fuzz.h"
 
 #include "acme/accept.h"
 #include "acme/identifier.h"
-#include "base/mem.h"
+#include "base/buf.h"
 
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define NOW INT64_C(2000000000)
+#define ORDER_ITS_KEY   1
+#define ORDER_ITS_NAMES 2
+#define REPLACE         4 /* a certificate of an hour ago is live */
 
-/* The first 32 bytes are the hash of the key that is wanted, so that a chain that was made for it
- * gets far; what is accepted is then what was asked for. */
+#define NOW  2000000000 /* 2033: after every build date */
+#define LIVE (NOW - 3600)
+
+/* What was ordered. The key was made for the corpus and is gone: leaves with other keys need the
+ * flag. */
+#define NAMES "example.org *.example.org 192.0.2.1 2001:db8::1"
+static const uint8_t ordered_hash[KEY_HASH_SIZE] = {0xfe, 0x9a, 0x96, 0x27, 0xc2, 0x09, 0xb6, 0x40,
+						    0x01, 0xb5, 0x05, 0xa9, 0x4e, 0x39, 0x67, 0xaa,
+						    0x54, 0xab, 0x78, 0x77, 0x0d, 0xa5, 0x2e, 0x20,
+						    0xa6, 0x30, 0xd4, 0x65, 0xc3, 0x60, 0xf3, 0xc4};
+
+/* The certificates of the input as PEM. */
+static void input_print(const uint8_t *at, const uint8_t *end, struct buf *pem)
+{
+	while (end - at >= 2) {
+		size_t len = (size_t)(at[0] << 8 | at[1]);
+		BIO *bio = BIO_new(BIO_s_mem());
+		char *text = NULL;
+		long printed;
+
+		at += 2;
+		if (len > (size_t)(end - at))
+			len = (size_t)(end - at);
+		PEM_write_bio(bio, "CERTIFICATE", "", at, (long)len);
+		printed = BIO_get_mem_data(bio, &text);
+		buf_add(pem, text, (size_t)printed);
+		BIO_free(bio);
+		at += len;
+	}
+}
+
+static X509 *read_next(BIO *pem)
+{
+	X509 *cert = PEM_read_bio_X509(pem, NULL, NULL, NULL);
+
+	ERR_clear_error();
+	return cert;
+}
+
+static void check_names(X509 *leaf, const struct strlist *names)
+{
+	const unsigned flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_WILDCARDS;
+
+	for (size_t i = 0; i < names->count; i++) {
+		const char *name = names->items[i];
+
+		FUZZ_MUST((identifier_is_address(name)
+				   ? X509_check_ip_asc(leaf, name, 0)
+				   : X509_check_host(leaf, name, 0, flags, NULL)) == 1);
+	}
+}
+
+static void check_leaf(X509 *leaf, const struct accept_wish *wish)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	time_t now = (time_t)wish->now;
+	time_t live = (time_t)wish->live_not_before;
+
+	FUZZ_MUST(len > 0);
+	FUZZ_MUST(EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1);
+	OPENSSL_free(der);
+	FUZZ_MUST(memcmp(hash, wish->key_hash, KEY_HASH_SIZE) == 0);
+	check_names(leaf, wish->names);
+	FUZZ_MUST(X509_cmp_time(X509_get0_notAfter(leaf), &now) > 0);
+	if (live != 0) {
+		live--; /* the function calls the same second earlier */
+		FUZZ_MUST(X509_cmp_time(X509_get0_notBefore(leaf), &live) > 0);
+	}
+}
+
+static void check_issuer(X509 *cert, X509 *issuer)
+{
+	time_t now = NOW;
+
+	FUZZ_MUST(X509_cmp_time(X509_get0_notAfter(issuer), &now) > 0);
+	FUZZ_MUST(X509_check_ca(issuer) == 1);
+	FUZZ_MUST(X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) == 0);
+	FUZZ_MUST(X509_verify(cert, X509_get0_pubkey(issuer)) == 1);
+}
+
+static void check_accepted(const struct x509_chain *c, const struct accept_wish *wish)
+{
+	AUTO_FREE char *text = mem_printf("%s%s", x509_chain_leaf_pem(c), x509_chain_rest_pem(c));
+	BIO *pem = BIO_new_mem_buf(text, -1);
+	X509 *cert = read_next(pem);
+	X509 *issuer;
+	size_t count = 1;
+
+	FUZZ_MUST(cert != NULL);
+	check_leaf(cert, wish);
+	for (issuer = read_next(pem); issuer != NULL; issuer = read_next(pem)) {
+		check_issuer(cert, issuer);
+		X509_free(cert);
+		cert = issuer;
+		count++;
+	}
+	FUZZ_MUST(count == x509_chain_count(c));
+	X509_free(cert);
+	BIO_free(pem);
+}
+
+static void check_chain(const struct buf *pem, unsigned flags)
+{
+	static const char end[] = "-----END CERTIFICATE-----\n";
+	const char *behind = strstr(pem->data, end); /* the leaf */
+	AUTO_CHAIN struct x509_chain *leaf = NULL;
+	AUTO_CHAIN struct x509_chain *accepted = NULL;
+	struct strlist names AUTO_STRLIST = {0};
+	struct accept_wish wish = {.key_hash = ordered_hash, .names = &names, .now = NOW};
+	struct err e = {0};
+	int r;
+
+	strlist_add_split(&names, NAMES, " ");
+	if (behind != NULL && (flags & (ORDER_ITS_KEY | ORDER_ITS_NAMES)) != 0)
+		x509_chain_parse(pem->data, (size_t)(behind - pem->data) + strlen(end), &leaf,
+				 NULL);
+	if (leaf != NULL && (flags & ORDER_ITS_KEY) != 0)
+		wish.key_hash = x509_chain_facts(leaf, 0)->key_hash;
+	if (leaf != NULL && (flags & ORDER_ITS_NAMES) != 0)
+		wish.names = &x509_chain_facts(leaf, 0)->names;
+	if ((flags & REPLACE) != 0)
+		wish.live_not_before = LIVE;
+	r = accept_chain(pem->data, pem->len, &wish, &accepted, &e);
+	fuzz_must_answer(r, &e, ERR_PROTOCOL);
+	FUZZ_MUST((r == 0) == (accepted != NULL));
+	if (r == 0)
+		check_accepted(accepted, &wish);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct strlist names AUTO_STRLIST = {0};
-	AUTO_CHAIN struct x509_chain *chain = NULL;
-	struct accept_wish wish = {.names = &names, .now = NOW};
-	AUTO_FREE char *wanted = NULL;
-	AUTO_FREE char *has = NULL;
+	struct buf pem AUTO_BUF = {0};
 
-	if (size < 32)
+	if (size == 0)
 		return 0;
-	wish.key_hash = data;
-	strlist_add(&names, "a.example");
-	if (accept_chain((const char *)data + 32, size - 32, &wish, &chain, NULL) != 0)
-		return 0;
-	wanted = identifier_set(&names);
-	has = identifier_set(&x509_chain_facts(chain, 0)->names);
-	FUZZ_MUST(strcmp(wanted, has) == 0);
-	FUZZ_MUST(x509_chain_facts(chain, 0)->not_after > NOW);
-	FUZZ_MUST(x509_chain_serves_tls(chain) && x509_chain_facts(chain, 0)->ari_id != NULL);
+	buf_init(&pem, 2 * X509_MAX_PEM);
+	input_print(data + 1, data + size, &pem);
+	check_chain(&pem, data[0]);
 	return 0;
 }

@@ -12,7 +12,7 @@ words=$(tr -s ' \t\\=' '[\n*]' <Makefile.am)
 for file in $(find base acme store hooks agent tests -name '*.[ch]' ! -name 'schema_*.h' -print | sort); do
 	name=$file
 	case $file in
-	tests/unit/test_*.c | tests/machine/test_*.c) name=${file%.c} ;; # automake knows a program's source by its name
+	tests/unit/test_*.c | tests/machine/test_*.c | tests/fuzz/fuzz_*.c) name=${file%.c} ;; # automake knows a program's source by its name
 	esac
 	if ! printf '%s\n' "$words" | grep -qxF -e "$name" -e "$file"; then
 		echo "$file:1: is not listed in Makefile.am"
@@ -31,7 +31,7 @@ for word in $(printf '%s\n' "$words" |
 		bad=1
 	fi
 done
-for word in $(printf '%s\n' "$words" | grep -E '^tests/(unit|machine)/test_[a-z0-9_]+$' | sort -u); do
+for word in $(printf '%s\n' "$words" | grep -E '^tests/((unit|machine)/test|fuzz/fuzz)_[a-z0-9_]+$' | sort -u); do
 	if [ ! -f "$word.c" ]; then
 		line=$(grep -nF "$word" Makefile.am | head -n 1 | cut -d: -f1)
 		echo "Makefile.am:$line: lists $word, which has no source"
