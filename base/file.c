@@ -109,6 +109,15 @@ int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct e
 	return read_file(path, &forbidden, b, e);
 }
 
+char *file_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return mem_str(".");
+	return mem_strn(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
 int file_write_all(int fd, const void *data, size_t len, struct err *e)
 {
 	const char *at = data;

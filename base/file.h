@@ -23,6 +23,9 @@ int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct e
 int file_replace_at(int dir_fd, const char *name, const struct buf *content, mode_t mode,
 		    struct err *e);
 
+/* The directory that a path lies in, "." for a mere name. The caller's. */
+char *file_folder(const char *path);
+
 /* write() until all is written. */
 int file_write_all(int fd, const void *data, size_t len, struct err *e);
 

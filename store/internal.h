@@ -54,6 +54,8 @@ int migrate_open(struct store *s, struct err *e);
 
 /* Every page, every index against its rows, every reference (HACKING.md says why all of it). */
 int db_check(struct db *d, struct err *e);
+/* The same for a reader: changes nothing, and refuses also what is missing or older. */
+int migrate_open_reader(struct store *s, struct err *e);
 
 /* owner.c — this process's file in STATE/owners; and removing those of the dead. */
 int owner_make(struct store *s, struct err *e);

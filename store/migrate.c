@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the two files differ in. */
 struct db_kind {
@@ -243,7 +244,10 @@ static int migrate_all(struct store *s, struct err *e)
 	return r;
 }
 
-static int open_one(struct store *s, struct db *d, const struct db_kind *kind, struct err *e)
+typedef int open_fn(struct db *d, const char *path, struct err *e);
+
+static int open_one(struct store *s, struct db *d, const struct db_kind *kind, open_fn *open,
+		    struct err *e)
 {
 	AUTO_FREE char *path = mem_printf("%s/%s", s->dir, kind->file);
 	int r;
@@ -251,7 +255,7 @@ static int open_one(struct store *s, struct db *d, const struct db_kind *kind, s
 	r = place_check_file(s->dir_fd, s->dir, kind->file, e);
 	if (r != 0)
 		return r;
-	r = db_open(d, path, e);
+	r = open(d, path, e);
 	FAULT("migrate.opened");
 	if (r == 0)
 		r = db_exec(d, kind->pragmas, e);
@@ -264,9 +268,9 @@ int migrate_open(struct store *s, struct err *e)
 {
 	int r;
 
-	r = open_one(s, &s->keys, &keys_kind, e);
+	r = open_one(s, &s->keys, &keys_kind, db_open, e);
 	if (r == 0)
-		r = open_one(s, &s->db, &main_kind, e);
+		r = open_one(s, &s->db, &main_kind, db_open, e);
 	if (r == 0)
 		r = migrate_all(s, e);
 	if (r == 0)
@@ -278,4 +282,34 @@ int migrate_open(struct store *s, struct err *e)
 	s->keys.opening = false;
 	s->db.opening = false;
 	return 0;
+}
+
+static int check_newest(const struct db *d, const struct db_kind *kind, int64_t version,
+			struct err *e)
+{
+	if (version == kind->newest)
+		return 0;
+	return err_set(e, ERR_CONFIG,
+		       "%s was written by an older everleaf: a command that writes, or the daemon, "
+		       "brings it to this one's schema",
+		       d->path);
+}
+
+int migrate_open_reader(struct store *s, struct err *e)
+{
+	int64_t main_version = 0, keys_version = 0;
+	int r;
+
+	if (faccessat(s->dir_fd, main_kind.file, F_OK, 0) != 0)
+		return err_set(e, ERR_CONFIG, "there is no store in %s", s->dir);
+	r = open_one(s, &s->keys, &keys_kind, db_open_reader, e);
+	if (r == 0)
+		r = open_one(s, &s->db, &main_kind, db_open_reader, e);
+	if (r == 0)
+		r = read_versions(s, &main_version, &keys_version, e);
+	if (r == 0)
+		r = check_newest(&s->keys, &keys_kind, keys_version, e);
+	if (r == 0)
+		r = check_newest(&s->db, &main_kind, main_version, e);
+	return r;
 }

@@ -74,9 +74,8 @@ static void db_configure(struct sqlite3 *sqlite)
 	sqlite3_limit(sqlite, SQLITE_LIMIT_ATTACHED, 0);
 }
 
-int db_open(struct db *d, const char *path, struct err *e)
+static int db_open_as(struct db *d, const char *path, int how, struct err *e)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	mode_t before;
 	int rc;
 
@@ -85,7 +84,7 @@ int db_open(struct db *d, const char *path, struct err *e)
 	/* Only SQLite may open the file, not even we to set its mode: closing our descriptor would
 	 * drop the locks that other connections of this process hold on it. */
 	before = umask(077);
-	rc = sqlite3_open_v2(path, &d->sqlite, flags, NULL);
+	rc = sqlite3_open_v2(path, &d->sqlite, how | SQLITE_OPEN_NOMUTEX, NULL);
 	umask(before);
 	if (d->sqlite == NULL)
 		abort(); /* no memory even for the handle */
@@ -93,6 +92,38 @@ int db_open(struct db *d, const char *path, struct err *e)
 		return db_fail(d, rc, e);
 	db_configure(d->sqlite);
 	return 0;
+}
+
+int db_open(struct db *d, const char *path, struct err *e)
+{
+	return db_open_as(d, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+}
+
+int db_open_reader(struct db *d, const char *path, struct err *e)
+{
+	int r = db_open_as(d, path, SQLITE_OPEN_READWRITE, e);
+
+	return r == 0 ? db_exec(d, "PRAGMA query_only = ON", e) : r;
+}
+
+/* All pages in one step: SQLite's lock is held meanwhile, so that no writer comes between. */
+int db_copy(struct db *d, const char *path, struct err *e)
+{
+	struct db to AUTO(db_close) = {0};
+	sqlite3_backup *copy;
+	int r, rc;
+
+	r = db_open_as(&to, path, SQLITE_OPEN_READWRITE, e);
+	if (r != 0)
+		return r;
+	copy = sqlite3_backup_init(to.sqlite, "main", d->sqlite, "main");
+	if (copy == NULL)
+		return db_fail(&to, sqlite3_errcode(to.sqlite), e);
+	rc = sqlite3_backup_step(copy, -1);
+	if (rc == SQLITE_DONE)
+		rc = SQLITE_OK;
+	(void)sqlite3_backup_finish(copy);
+	return rc != SQLITE_OK ? db_fail(&to, rc, e) : 0;
 }
 
 void db_close(struct db *d)

@@ -38,6 +38,13 @@ struct db {
 /* Opens the file, makes it (0600 under any umask) when it is missing. Reads nothing yet. */
 int db_open(struct db *d, const char *path, struct err *e);
 
+/* The same for a file that must be there, of which nothing is changed: a statement that writes
+ * fails. (What a crash left half written is undone first, as by every reader.) */
+int db_open_reader(struct db *d, const char *path, struct err *e);
+
+/* Copies everything, as it is at one moment, into an empty file. The copy is not yet durable. */
+int db_copy(struct db *d, const char *path, struct err *e);
+
 /* A struct that is all zero may be passed too. */
 void db_close(struct db *d);
 

@@ -17,11 +17,6 @@
 
 static int open_directory(struct store *s, struct err *e)
 {
-	int r;
-
-	r = file_make_directory(s->dir, 0700, e);
-	if (r != 0)
-		return r;
 	/* A symbolic link may lead here: systemd's DynamicUser makes one. What it leads to is
 	 * judged. */
 	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -79,7 +74,9 @@ static int open_parts(struct store *s, struct err *e)
 {
 	int r;
 
-	r = open_directory(s, e);
+	r = file_make_directory(s->dir, 0700, e);
+	if (r == 0)
+		r = open_directory(s, e);
 	if (r == 0)
 		r = make_files(s, e);
 	if (r == 0)
@@ -91,7 +88,25 @@ static int open_parts(struct store *s, struct err *e)
 	return r;
 }
 
-int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e)
+/* BEGIN alone takes no lock: the seed is the first thing read, and from then on all is as it was.
+ */
+static int open_reader_parts(struct store *s, struct err *e)
+{
+	int r;
+
+	r = open_directory(s, e);
+	if (r == 0)
+		r = migrate_open_reader(s, e);
+	if (r == 0)
+		r = db_exec(&s->db, "BEGIN", e);
+	if (r == 0)
+		r = load_seed(s, e);
+	return r;
+}
+
+static int open_with(const char *dir, const struct clock *clock,
+		     int (*parts)(struct store *s, struct err *e), struct store **ret_store,
+		     struct err *e)
 {
 	AUTO_STORE struct store *s = mem_new(sizeof(*s));
 	int r;
@@ -101,11 +116,22 @@ int store_open(const char *dir, const struct clock *clock, struct store **ret_st
 	s->dir_fd = -1;
 	s->turn_fd = -1;
 	s->owner_fd = -1;
-	r = open_parts(s, e);
+	r = parts(s, e);
 	if (r != 0)
 		return r;
 	*ret_store = TAKE(s);
 	return 0;
+}
+
+int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e)
+{
+	return open_with(dir, clock, open_parts, ret_store, e);
+}
+
+int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
+		      struct err *e)
+{
+	return open_with(dir, clock, open_reader_parts, ret_store, e);
 }
 
 const char *store_dir(const struct store *s)

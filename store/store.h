@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/strlist.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,12 @@ struct store;
  * a network file system; others may write to it or it belongs to another user; a database is
  * damaged (looked at as a whole) or was written by a newer everleaf. The clock is borrowed. */
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e);
+
+/* Opens one that is there to read it as it is at this moment: makes no file, takes no turn,
+ * migrates nothing, is nobody's owner; what is read stays the same until store_free, which is to
+ * come soon, because writers wait for it. ERR_CONFIG as above, and when there is none. */
+int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
+		      struct err *e);
 
 /* The directory, as it was given. Borrowed. */
 const char *store_dir(const struct store *s);
@@ -78,6 +85,15 @@ int store_prune(struct store *s, struct err *e);
 
 /* PRAGMA integrity_check and foreign_key_check of both files. */
 int store_check(struct store *s, struct err *e);
+
+/* Whether every key that a row names is there and is the one of its certificate or order. Adds a
+ * sentence for everything that is wrong. An error: it could not be examined. */
+int store_examine(struct store *s, struct strlist *findings, struct err *e);
+
+/* Copies both databases, as they are at one moment, to file and file.keys, durably and with mode
+ * 0600; file comes last, and is whole when it is there. Neither may exist: nothing is overwritten.
+ * A directory with the two as everleaf.db and keys.db is a store. */
+int store_backup(struct store *s, const char *file, struct err *e);
 
 void store_free(struct store *s); /* gives up ownership: owned rows become free at once */
 void auto_store(struct store **s);
