@@ -35,6 +35,9 @@ static const struct command commands[] = {
 	{"check-config", "", cmd_check_config, false, "[FILE]",
 	 "say everything that is wrong with the configuration file"},
 	{"config", "", cmd_config, true, "show", "the configuration with every default resolved"},
+	{"check", "", cmd_check, false, "[CERTIFICATE...]",
+	 "whether all is well, in the words and exit codes of a Nagios plugin"},
+	{"store", "", cmd_store, false, "backup FILE | check", "the store as files"},
 	{"version", "", cmd_version, false, "", "print the version"},
 	{"help", "", cmd_help, false, "[COMMAND]", "print help"},
 	{"keygen", "", cmd_keygen, false, NULL, NULL}, /* our own child: agent/keygen.h */
@@ -136,4 +139,14 @@ char *command_control_path(const struct options *o)
 		return mem_str(from);
 	dir = command_state_dir(o);
 	return dir != NULL ? mem_printf("%s/control", dir) : NULL;
+}
+
+int command_state(const struct options *o, char **ret_dir, struct err *e)
+{
+	if (o->state != NULL && o->state[0] == '\0')
+		return usage(e, "--state is empty: give a directory, or leave it out");
+	*ret_dir = command_state_dir(o);
+	if (*ret_dir == NULL)
+		return usage(e, "HOME is not set: say with --state where to keep everything");
+	return 0;
 }

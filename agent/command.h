@@ -52,6 +52,9 @@ const char *command_name(const char *typed);
  * needs a HOME and there is none. The caller frees. */
 char *command_state_dir(const struct options *o);
 
+/* The same, or what is wrong with it as "usage". */
+int command_state(const struct options *o, char **ret_dir, struct err *e);
+
 /* The daemon's control socket: --control, EVERLEAF_CONTROL, or "control" in the state directory;
  * NULL as above. The caller frees. */
 char *command_control_path(const struct options *o);
@@ -60,9 +63,9 @@ char *command_control_path(const struct options *o);
  * so it has to be there. Borrowed. */
 const char *command_config_file(const struct options *o, bool *ret_asked);
 
-command_fn cmd_account, cmd_check_config, cmd_config, cmd_delete, cmd_deploy, cmd_export, cmd_help,
+command_fn cmd_account, cmd_check, cmd_check_config, cmd_config, cmd_delete, cmd_deploy, cmd_export, cmd_help,
 	cmd_history, cmd_keygen, cmd_obtain, cmd_pause, cmd_reconfigure, cmd_reload, cmd_renew,
-	cmd_resume, cmd_run, cmd_show, cmd_status, cmd_version;
+	cmd_resume, cmd_run, cmd_show, cmd_status, cmd_store, cmd_version;
 
 /* For cmd_help: prints the table, or one command; ERR_CONFIG "usage" for an unknown one. */
 int commands_print(const char *verb, bool json, struct err *e);

@@ -2,6 +2,7 @@
  *
  * main — the way from argv to a command and back to an exit code.
  */
+#include "agent/check.h"
 #include "agent/command.h"
 #include "agent/control.h"
 #include "base/log.h"
@@ -56,12 +57,9 @@ static int command_run(const struct command *command, struct context *c, struct 
 
 	if (!command->needs_store)
 		return command->run(c, e);
-	if (c->options->state != NULL && c->options->state[0] == '\0')
-		return usage(e, "--state is empty: give a directory, or leave it out");
-	dir = command_state_dir(c->options);
-	if (dir == NULL)
-		return usage(e, "HOME is not set: say with --state where to keep everything");
-	r = store_open(dir, c->clock, &c->store, e);
+	r = command_state(c->options, &dir, e);
+	if (r == 0)
+		r = store_open(dir, c->clock, &c->store, e);
 	if (r != 0)
 		return r;
 	r = command->run(c, e);
@@ -122,6 +120,8 @@ int main(int argc, char **argv)
 		return r;
 	if (e.text[0] != '\0')
 		log_line(LOG_ERROR, "%s", e.text);
+	if (str_equal(command_name(options.verb), "check"))
+		return CHECK_UNKNOWN; /* Nagios' codes: 2 would mean "critical" */
 	if (str_equal(e.type, "usage"))
 		return EXIT_USAGE;
 	return e.code == ERR_BUSY || e.code == ERR_NET ? EXIT_LATER : EXIT_FAILED;

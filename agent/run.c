@@ -46,6 +46,19 @@ int run_operand(struct context *c, const char **ret_operand, struct err *e)
 	return 0;
 }
 
+int run_reader(struct context *c, command_fn *fn, struct err *e)
+{
+	AUTO_FREE char *dir = NULL;
+	int r = command_state(c->options, &dir, e);
+
+	if (r == 0)
+		r = store_open_reader(dir, c->clock, &c->store, e);
+	if (r == 0)
+		r = fn(c, e);
+	store_free(TAKE(c->store));
+	return r;
+}
+
 int run_turn(struct context *c, int (*write)(void *arg, struct err *e), void *arg, struct err *e)
 {
 	int r = store_turn_begin(c->store, e);

@@ -55,6 +55,9 @@ typedef int run_write(struct context *c, struct certificate *certificate, struct
 int run_change(struct context *c, run_write *write, struct certificate **ret_certificate,
 	       struct err *e);
 
+/* Runs a command on the store as it is at this moment, beside whoever writes to it. */
+int run_reader(struct context *c, command_fn *fn, struct err *e);
+
 /* The one operand a command wants, or "usage". */
 int run_operand(struct context *c, const char **ret_operand, struct err *e);
 

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check — a plugin for Nagios and what understands its plugins: one line, then one for each
+ * certificate that is not well. Its exit codes are Nagios', not those of the other commands.
+ */
+#include "agent/check.h"
+#include "agent/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct check {
+	struct check_limits limits;
+	struct strlist lines;    /* of those that are not well */
+	struct json *list;       /* of all */
+	size_t by[CHECK_LEVELS]; /* how many */
+	size_t count;
+	bool any;     /* one has been issued: */
+	int64_t next; /* … seconds until the first of them expires */
+};
+
+static void check_clear(struct check *k)
+{
+	strlist_clear(&k->lines);
+	json_free(k->list);
+}
+
+static int limit_read(const char *option, const char *text, struct check_limit *limit,
+		      struct err *e)
+{
+	if (text == NULL || check_limit_parse(text, limit))
+		return 0;
+	return usage(e, "--%s is a part of the lifetime, as 1/8, or a number of days, not \"%s\"",
+		     option, text);
+}
+
+static void check_note(struct check *k, const struct report *r, enum check_level level,
+		       const char *text)
+{
+	struct json *j = json_new_map();
+
+	json_put_text(j, "name", r->certificate->name);
+	json_put_text(j, "level", check_level_name(level));
+	json_put_text(j, "text", text);
+	json_put(j, "not_after", report_time(r->live != NULL ? r->live->not_after : 0));
+	json_add(k->list, j);
+	k->by[level]++;
+	k->count++;
+	if (level != CHECK_OK)
+		strlist_addf(&k->lines, "%s: %s: %s", r->certificate->name, check_level_name(level),
+			     text);
+}
+
+static int check_one(struct context *c, struct check *k, const struct certificate *certificate,
+		     struct err *e)
+{
+	AUTO_REPORT struct report *r = NULL;
+	AUTO_FREE char *text = NULL;
+	int64_t now = clock_now(c->clock);
+	int ret = report_read(c, certificate, &r, e);
+	enum check_level level;
+
+	if (ret != 0)
+		return ret;
+	level = check_judge(r, &k->limits, now, &text);
+	if (r->live != NULL && (!k->any || r->live->not_after - now < k->next)) {
+		k->any = true;
+		k->next = r->live->not_after - now;
+	}
+	check_note(k, r, level, text);
+	return 0;
+}
+
+static int check_named(struct context *c, struct check *k, struct err *e)
+{
+	for (size_t i = 0; i < c->options->operands.count; i++) {
+		AUTO_CERTIFICATE struct certificate *certificate = NULL;
+		int r = run_find(c, c->options->operands.items[i], &certificate, e);
+
+		if (r == 0)
+			r = check_one(c, k, certificate, e);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_all(struct context *c, struct check *k, struct err *e)
+{
+	struct certificate **list = NULL;
+	size_t count = 0;
+	int r = certificate_list(c->store, &list, &count, e);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = check_one(c, k, list[i], e);
+	certificate_list_free(list, count);
+	return r;
+}
+
+static char *check_summary(const struct check *k)
+{
+	AUTO_FREE char *next = check_duration(k->next < 0 ? -k->next : k->next);
+	struct strlist parts AUTO_STRLIST = {0};
+
+	strlist_addf(&parts, "%zu certificate%s", k->count, k->count == 1 ? "" : "s");
+	if (k->by[CHECK_CRITICAL] > 0)
+		strlist_addf(&parts, "%zu critical", k->by[CHECK_CRITICAL]);
+	if (k->by[CHECK_WARNING] > 0)
+		strlist_addf(&parts, "%zu to be looked at", k->by[CHECK_WARNING]);
+	if (k->any && k->next > 0)
+		strlist_addf(&parts, "the next expires in %s", next);
+	else if (k->any)
+		strlist_addf(&parts, "one expired %s ago", next);
+	return strlist_join(&parts, ", ");
+}
+
+/* In Nagios' format a | begins the numbers. */
+static void print_text(const char *text)
+{
+	for (; *text != '\0'; text++)
+		putchar(*text == '|' ? '/' : *text);
+}
+
+static void check_print(const struct check *k, enum check_level level, const char *summary)
+{
+	printf("EVERLEAF %s - %s | certificates=%zu warning=%zu critical=%zu",
+	       check_level_name(level), summary, k->count, k->by[CHECK_WARNING],
+	       k->by[CHECK_CRITICAL]);
+	if (k->any)
+		printf(" next=%" PRId64 "s", k->next);
+	putchar('\n');
+	for (size_t i = 0; i < k->lines.count; i++) {
+		print_text(k->lines.items[i]);
+		putchar('\n');
+	}
+}
+
+static void check_json(struct check *k, enum check_level level, const char *summary)
+{
+	struct json *j = json_new_map();
+
+	json_put_text(j, "level", check_level_name(level));
+	json_put_number(j, "code", level);
+	json_put_text(j, "text", summary);
+	json_put(j, "certificates", k->list != NULL ? TAKE(k->list) : json_new_list());
+	report_print("check", j);
+}
+
+static int check_run(struct context *c, struct err *e)
+{
+	struct check k AUTO(check_clear) = {
+		.limits = {{.part = 4}, {.part = 8}},
+		.list = json_new_list(),
+	};
+	AUTO_FREE char *summary = NULL;
+	enum check_level level;
+	int r;
+
+	r = limit_read("warning", c->options->warning, &k.limits.warning, e);
+	if (r == 0)
+		r = limit_read("critical", c->options->critical, &k.limits.critical, e);
+	if (r == 0)
+		r = c->options->operands.count > 0 ? check_named(c, &k, e) : check_all(c, &k, e);
+	if (r != 0)
+		return r;
+	level = k.by[CHECK_CRITICAL] > 0  ? CHECK_CRITICAL
+		: k.by[CHECK_WARNING] > 0 ? CHECK_WARNING
+					  : CHECK_OK;
+	summary = check_summary(&k);
+	if (c->options->json)
+		check_json(&k, level, summary);
+	else
+		check_print(&k, level, summary);
+	return (int)level;
+}
+
+/* A monitor reads what is printed, and takes a code that is not one of its own for the worst. */
+int cmd_check(struct context *c, struct err *e)
+{
+	struct check nothing = {0};
+	struct err why = {0};
+	int r = run_reader(c, check_run, &why);
+
+	(void)e;
+	if (r >= 0)
+		return r;
+	if (c->options->json) {
+		check_json(&nothing, CHECK_UNKNOWN, why.text);
+	} else {
+		printf("EVERLEAF UNKNOWN - ");
+		print_text(why.text);
+		putchar('\n');
+	}
+	return CHECK_UNKNOWN;
+}
