@@ -8,6 +8,7 @@
 #include "agent/run.h"
 #include "agent/wanted.h"
 #include "agent/wishing.h"
+#include "agent/words.h"
 #include "base/log.h"
 #include "store/account.h"
 #include "store/renewal_info.h"
@@ -192,16 +193,25 @@ static int renew_recheck_write(void *arg, struct err *e)
 	return r;
 }
 
+/* Without a program of its own it tells nobody, so that a daemon beside it does. */
 static int renew_really(struct renew *n, struct err *e)
 {
-	int r = renew_move(n, e);
+	struct strlist notify AUTO_STRLIST = {0};
+	int r = 0;
 
+	if (n->c->options->notify_hook != NULL) {
+		r = words_command(n->c->options->notify_hook, &notify, e);
+		n->c->notify = &notify;
+	}
+	if (r == 0)
+		r = renew_move(n, e);
 	rehearsals_end(n->c);
 	n->c->informed = true;
 	if (r == 0 && n->c->options->recheck)
 		r = run_turn(n->c, renew_recheck_write, n, e);
 	if (r == 0)
 		r = renew_run(n, e);
+	n->c->notify = NULL;
 	return r == 0 ? store_prune(n->c->store, e) : r;
 }
 

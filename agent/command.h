@@ -24,9 +24,10 @@ enum exit_code {
 struct context {
 	const struct options *options;
 	const struct clock *clock;
-	struct store *store;     /* NULL for commands that need none */
-	bool color;              /* stdout is a terminal that wants colours */
-	bool informed;           /* CAs are asked when they advise to renew (RFC 9773) */
+	struct store *store;          /* NULL for commands that need none */
+	bool color;                   /* stdout is a terminal that wants colours */
+	bool informed;                /* CAs are asked when they advise to renew (RFC 9773) */
+	const struct strlist *notify; /* as engine_config's; NULL: no notices */
 	struct store *rehearsal; /* a dry run: the real store; the other one is a scratch one */
 };
 

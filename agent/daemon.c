@@ -13,6 +13,7 @@
 #include "agent/live.h"
 #include "agent/loop.h"
 #include "agent/systemd.h"
+#include "agent/words.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct daemon {
 	struct loop *loop;
 	struct control *control; /* NULL: there is none */
 	struct passed_sockets sockets;
+	struct strlist notify; /* as engine_config's */
 	int64_t started_at;
 	int64_t next_at;   /* Unix seconds: until then it waits */
 	int64_t prune_ms;  /* mono: the next time */
@@ -210,10 +212,15 @@ static int daemon_start(struct daemon *d, struct err *e)
 		.clock = d->c->clock,
 		.informed = true,
 		.sockets = &d->sockets,
+		.notify = &d->notify,
 	};
 	struct err why = {0};
-	int r = loop_event_new(&d->loop, e);
+	int r = 0;
 
+	if (d->c->options->notify_hook != NULL)
+		r = words_command(d->c->options->notify_hook, &d->notify, e);
+	if (r == 0)
+		r = loop_event_new(&d->loop, e);
 	config.loop = d->loop;
 	if (r == 0)
 		r = engine_new(&config, &d->engine, e);
@@ -245,5 +252,6 @@ int daemon_run(struct context *c, struct err *e)
 	engine_free(d.engine);
 	loop_event_free(d.loop);
 	free(d.status);
+	strlist_clear(&d.notify);
 	return r;
 }

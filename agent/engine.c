@@ -420,6 +420,11 @@ struct standalone *engine_standalone(const struct engine *g)
 	return g->standalone;
 }
 
+const struct strlist *engine_notify(const struct engine *g)
+{
+	return g->config.notify;
+}
+
 bool engine_rehearses(const struct engine *g)
 {
 	return g->config.rehearsal != NULL;

@@ -28,6 +28,9 @@ struct engine_config {
 		*rehearsal; /* a dry run (agent/rehearsal.h): the real store, with whose answers
 			     * its own are served; no hooks, of deployers the check only */
 	const struct passed_sockets *sockets; /* listening already, for standalone; or NULL */
+	/* The program that the operator is told by, empty: by the log alone; NULL: nobody is told
+	 * (agent/notice.c). Borrowed. */
+	const struct strlist *notify;
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);
@@ -95,6 +98,9 @@ struct store *engine_store(const struct engine *g);
 struct loop *engine_loop(const struct engine *g);
 const struct clock *engine_clock(const struct engine *g);
 struct standalone *engine_standalone(const struct engine *g);
+
+/* The program of notices; never NULL where it is asked for. */
+const struct strlist *engine_notify(const struct engine *g);
 
 /* Whether this is a dry run. */
 bool engine_rehearses(const struct engine *g);

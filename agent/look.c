@@ -10,6 +10,7 @@
 #include "agent/standalone.h"
 #include "agent/wish.h"
 #include "base/log.h"
+#include "store/notice.h"
 #include "store/order.h"
 #include "store/version.h"
 
@@ -17,6 +18,8 @@
 
 #define MAX_CLAIMS                                                                                 \
 	4 /* the fourth claim of a stage without progress is a failure (HACKING.md, rule 7) */
+
+#define NOTICES_AT_ONCE 8
 
 struct look {
 	struct engine *g;
@@ -324,6 +327,43 @@ static int look_certificates(struct look *l, const struct open_rows *orders, str
 	return r;
 }
 
+static size_t notices_running(const struct engine *g)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < g->step_count; i++)
+		count += g->steps[i]->machine == &machine_notice && !g->steps[i]->over;
+	return count;
+}
+
+/* Nobody waits for notices, and those that find no room now are looked at when one has ended. */
+static int look_notices(struct look *l, struct err *e)
+{
+	struct open_rows rows AUTO_OPEN_ROWS = {0};
+	struct store *store = l->g->config.store;
+	int64_t next = INT64_MAX;
+	int r;
+
+	if (l->g->config.notify == NULL)
+		return 0;
+	r = notice_due(store, &rows, &next, e);
+	look_later(l, next);
+	for (size_t i = 0; r == 0 && i < rows.count; i++) {
+		const struct open_row *row = &rows.rows[i];
+		bool wanted = false;
+
+		if (notices_running(l->g) >= NOTICES_AT_ONCE)
+			break;
+		if ((row->taken && !row->mine) || !look_concerns(l, row) ||
+		    step_of(l->g, &machine_notice, row->id) != NULL)
+			continue;
+		r = notice_wanted(store, l->g->config.clock, row->id, &wanted, e);
+		if (r == 0 && wanted)
+			r = look_claim(l, &machine_notice, row->id, e);
+	}
+	return r;
+}
+
 /* Accounts are looked at after orders: an order that was just claimed may need one. */
 static int look_all(struct look *l, struct err *e)
 {
@@ -346,6 +386,8 @@ static int look_all(struct look *l, struct err *e)
 		r = deployment_open(store, 0, &deployments, e);
 	if (r == 0)
 		r = look_rows(l, &machine_deployment, &deployments, e);
+	if (r == 0)
+		r = look_notices(l, e);
 	return r;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * machines — the five machines the engine drives, one file each with its diagram on top:
+ * machines — the six machines the engine drives, one file each with its diagram on top:
  * agent/renewal_info.c (when does the CA advise to renew?), agent/renewal.c (a certificate that is
- * due becomes an order), agent/account.c, agent/stage.c (the order) and agent/deployment.c.
+ * due becomes an order), agent/account.c, agent/stage.c (the order), agent/deployment.c
+ * and agent/notice.c.
  */
 #ifndef AGENT_MACHINES_H
 #define AGENT_MACHINES_H
@@ -14,6 +15,12 @@ extern const struct machine machine_renewal_info;
 extern const struct machine machine_account;
 extern const struct machine machine_order;
 extern const struct machine machine_deployment;
+extern const struct machine machine_notice;
+
+/* Whether the operator is to be told something of a certificate now; if not, it is looked at again
+ * when that may have changed. Within a turn. */
+int notice_wanted(struct store *store, const struct clock *clock, int64_t certificate_id,
+		  bool *ret_wanted, struct err *e);
 
 /* The CA does not know the account: it is registered again (with the same key) before the next
  * order. Within a turn. */

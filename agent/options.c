@@ -97,6 +97,8 @@ static const struct option_row rows[] = {
 	 "only try whether it could be done, at the CA's staging server, and change nothing"},
 	{"recheck", 0, OPTION_FLAG, AT(recheck), " renew ", NULL,
 	 "ask the CA now when it advises to renew, at most once a minute"},
+	{"notify-hook", 0, OPTION_TEXT, AT(notify_hook), " renew run ", "COMMAND",
+	 "run when a certificate nears its end, or cannot be renewed"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
 	{"config", 0, OPTION_TEXT, AT(config), CONFIG, "FILE",
 	 "the configuration file (default: $EVERLEAF_CONFIG, /etc/everleaf/everleaf.yaml)"},

@@ -30,7 +30,7 @@ struct options {
 	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
 	const char *pre_hook, *post_hook, *out, *config;
-	const char *warning, *critical;
+	const char *warning, *critical, *notify_hook;
 	bool agree_tos, standalone, staging, force, dry_run, recheck, live;
 	bool ignored; /* options that ask for what is so anyway */
 };

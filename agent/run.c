@@ -248,6 +248,7 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		.patient = patient,
 		.informed = c->informed,
 		.rehearsal = c->rehearsal,
+		.notify = c->notify,
 	};
 	struct engine *g = NULL;
 	int r = 0;

@@ -5,6 +5,7 @@
 #include "store/certificate.h"
 
 #include "store/internal.h"
+#include "store/notice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static int renewal_add(struct store *s, int64_t certificate_id, struct err *e)
 	static const char *const texts[] = {
 		"INSERT INTO renewal (certificate_id) VALUES ($1)",
 		"INSERT INTO renewal_info (id) VALUES ($1)",
+		"INSERT INTO notice (id) VALUES ($1)",
 	};
 	int r = 0;
 
@@ -272,6 +274,7 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 				  "err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
 				  "succeeded_at = $8, look_at = 0 WHERE certificate_id = $9 "
 				  "RETURNING certificate_id");
+	int ret;
 
 	sql_bind_int(&q, r->failures);
 	sql_bind_int(&q, r->next_at);
@@ -279,7 +282,8 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	sql_bind_int(&q, r->error_at);
 	sql_bind_int(&q, r->succeeded_at);
 	sql_bind_int(&q, r->certificate_id);
-	return sql_row(&q, "renewal of certificate", r->certificate_id, e);
+	ret = sql_row(&q, "renewal of certificate", r->certificate_id, e);
+	return ret == 0 ? notice_look(s, r->certificate_id, 0, e) : ret;
 }
 
 void certificate_free(struct certificate *c)

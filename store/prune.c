@@ -65,6 +65,7 @@ static int prune_certificates(struct store *s, struct err *e)
 		"(SELECT id FROM acme_order WHERE certificate_id = $1)",
 		"DELETE FROM acme_order WHERE certificate_id = $1",
 		"DELETE FROM renewal_info WHERE id = $1",
+		"DELETE FROM notice WHERE id = $1",
 		"DELETE FROM renewal WHERE certificate_id = $1",
 		"DELETE FROM certificate WHERE id = $1",
 		NULL,

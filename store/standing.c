@@ -27,7 +27,7 @@ static const struct {
 	}
 	[CLAIM_ACCOUNT] = CLAIMABLE("account"),           [CLAIM_ORDER] = CLAIMABLE("acme_order"),
 	[CLAIM_DEPLOYMENT] = CLAIMABLE("deployment"),     [CLAIM_TARGET] = CLAIMABLE("target"),
-	[CLAIM_RENEWAL_INFO] = CLAIMABLE("renewal_info"),
+	[CLAIM_RENEWAL_INFO] = CLAIMABLE("renewal_info"), [CLAIM_NOTICE] = CLAIMABLE("notice"),
 };
 
 /* 1: the row could be ours, as of *ret_fence; 0: it is gone or a living process has it. */

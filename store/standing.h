@@ -24,6 +24,7 @@ enum claimable {
 	CLAIM_DEPLOYMENT,
 	CLAIM_TARGET,
 	CLAIM_RENEWAL_INFO,
+	CLAIM_NOTICE,
 	CLAIMABLES, /* how many */
 };
 

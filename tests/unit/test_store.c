@@ -6,6 +6,7 @@
 
 #include "store/event.h"
 #include "store/internal.h"
+#include "store/notice.h"
 #include "store/renewal_info.h"
 #include "store/version.h"
 #include "tests/unit/make_store.h"
@@ -256,7 +257,8 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 
 /* What 0002 and 0003 made is taken away again, as if it had not been there. */
 static const char before_0002[] =
-	"ALTER TABLE version DROP COLUMN seal; DROP TABLE renewal_info; DROP INDEX renewal_look; "
+	"ALTER TABLE version DROP COLUMN seal; "
+	"DROP TABLE notice; DROP TABLE renewal_info; DROP INDEX renewal_look; "
 	"ALTER TABLE renewal DROP COLUMN look_at; ALTER TABLE version DROP COLUMN account_id; "
 	"PRAGMA user_version = 1";
 
@@ -265,6 +267,7 @@ static void a_store_of_the_first_schema_is_brought_to_this_one(void **state)
 	struct made_store *m = *state;
 	AUTO_VERSION struct version *v = NULL;
 	AUTO_INFO_ROW struct renewal_info *info = NULL;
+	AUTO_FREE struct notice *notice = NULL;
 	struct store *s = made_store_open(m);
 	int64_t account, certificate, version;
 	struct err e = {0};
@@ -284,6 +287,9 @@ static void a_store_of_the_first_schema_is_brought_to_this_one(void **state)
 	assert_int_equal(renewal_info_load(s, certificate, &info, &e), 0);
 	assert_non_null(info);
 	assert_int_equal(info->window_end, 0);
+	assert_int_equal(notice_load(s, certificate, &notice, &e), 0);
+	assert_non_null(notice);
+	assert_int_equal(notice->level, 0);
 	assert_int_equal(store_check(s, &e), 0);
 }
 
