@@ -156,6 +156,9 @@ static void call_heard(void *arg, struct http_response *response, const struct e
 	AUTO_HTTP_RESPONSE struct http_response *http = response;
 	struct session_call *call = arg;
 
+	acme_count(call->session->counters, acme_asked_of(&call->request),
+		   http != NULL ? http->status : 0,
+		   clock_mono_ms(call->session->clock) - call->sent_ms);
 	call->handle = NULL;
 	if (http != NULL) {
 		call_answered(call, http);
@@ -214,6 +217,7 @@ static void call_submit(struct session_call *call, const struct buf *body)
 	/* RFC 8555 6.2: exactly so. */
 	strlist_add(&headers, "Content-Type: application/jose+json");
 	call->state = CALL_SENT;
+	call->sent_ms = clock_mono_ms(call->session->clock);
 	call->handle = t->ops->submit(t, &request, call_heard, call);
 }
 
@@ -241,6 +245,7 @@ static void call_send_unsigned(struct session_call *call)
 	}
 	request.url = call->url;
 	call->state = CALL_SENT;
+	call->sent_ms = clock_mono_ms(call->session->clock);
 	call->handle = t->ops->submit(t, &request, call_heard, call);
 }
 
@@ -376,6 +381,7 @@ int session_new(const struct session_config *config, struct session **ret_sessio
 	s->loop = config->loop;
 	s->clock = config->clock;
 	s->transport = config->transport;
+	s->counters = config->counters;
 	s->directory_fetched = config->directory_fetched;
 	s->arg = config->arg;
 	s->directory_wanted = true;

@@ -15,6 +15,7 @@
 #ifndef ACME_SESSION_H
 #define ACME_SESSION_H
 
+#include "acme/counters.h"
 #include "acme/jws.h"
 #include "acme/request.h"
 #include "acme/transport.h"
@@ -55,9 +56,10 @@ typedef void session_done(void *arg, struct acme_response *response, const struc
 struct session_config {
 	const char *server; /* directory URL; copied */
 	struct loop *loop;
-	const struct clock *clock;   /* borrowed */
-	struct transport *transport; /* taken, also when session_new fails */
-	const char *directory;       /* body of a directory fetched less than 24 h ago, or NULL */
+	const struct clock *clock;      /* borrowed */
+	struct transport *transport;    /* taken, also when session_new fails */
+	struct acme_counters *counters; /* borrowed; NULL: nobody counts */
+	const char *directory; /* body of a directory fetched less than 24 h ago, or NULL */
 	/* Told of each directory that was fetched (borrowed text), and by body NULL that the given
 	 * one is to be forgotten; remembers, and does nothing else. May be NULL. */
 	void (*directory_fetched)(void *arg, const char *server, const char *body, size_t len);

@@ -23,6 +23,7 @@ static void fetch_submit(struct fetch *f)
 		.max_body = ACME_MAX_JSON,
 	};
 
+	f->sent_ms = clock_mono_ms(f->session->clock);
 	f->handle = t->ops->submit(t, &request, fetch_heard, f);
 }
 
@@ -207,6 +208,8 @@ static void fetch_heard(void *arg, struct http_response *response, const struct 
 	enum fetch_kind kind = f->kind;
 	struct err copy;
 
+	acme_count(s->counters, kind == FETCH_NONCE ? ACME_ASKED_NONCE : ACME_ASKED_DIRECTORY,
+		   http != NULL ? http->status : 0, clock_mono_ms(s->clock) - f->sent_ms);
 	if (http != NULL) {
 		fetch_answered(f, http);
 		return;

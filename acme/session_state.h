@@ -27,12 +27,13 @@ struct session_call {
 	char *kid;
 	session_done *done;
 	void *arg;
-	char *url;      /* where it was sent to last */
-	char *nonce;    /* of the badNonce answer, for the next try; else NULL */
-	void *handle;   /* the transport's, while SENT */
-	int bad_nonces; /* answers so far */
-	bool resent;    /* after a lost connection */
-	struct err err; /* ENDED only */
+	char *url;       /* where it was sent to last */
+	char *nonce;     /* of the badNonce answer, for the next try; else NULL */
+	void *handle;    /* the transport's, while SENT */
+	int64_t sent_ms; /* mono: when */
+	int bad_nonces;  /* answers so far */
+	bool resent;     /* after a lost connection */
+	struct err err;  /* ENDED only */
 };
 
 enum fetch_kind {
@@ -48,6 +49,7 @@ struct fetch {
 	enum fetch_kind kind;
 	char *url;
 	void *handle;
+	int64_t sent_ms; /* mono */
 	bool resent;
 };
 
@@ -56,6 +58,7 @@ struct session {
 	struct loop *loop;         /* borrowed */
 	const struct clock *clock; /* borrowed */
 	struct transport *transport;
+	struct acme_counters *counters; /* borrowed, or NULL */
 	void (*directory_fetched)(void *arg, const char *server, const char *body, size_t len);
 	void *arg;
 	struct acme_directory *directory; /* NULL: never read */

@@ -48,6 +48,7 @@ static int ca_open(struct engine *g, struct ca *ca, struct err *e)
 		.server = ca->server,
 		.loop = g->config.loop,
 		.clock = g->config.clock,
+		.counters = g->config.counters != NULL ? &g->config.counters->ca : NULL,
 		.directory_fetched = ca_directory_fetched,
 		.arg = ca,
 	};

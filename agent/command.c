@@ -37,6 +37,8 @@ static const struct command commands[] = {
 	{"config", "", cmd_config, true, "show", "the configuration with every default resolved"},
 	{"check", "", cmd_check, false, "[CERTIFICATE...]",
 	 "whether all is well, in the words and exit codes of a Nagios plugin"},
+	{"metrics", "", cmd_metrics, false, "[--textfile FILE]",
+	 "numbers for Prometheus, in its text format"},
 	{"store", "", cmd_store, false, "backup FILE | check", "the store as files"},
 	{"version", "", cmd_version, false, "", "print the version"},
 	{"help", "", cmd_help, false, "[COMMAND]", "print help"},

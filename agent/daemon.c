@@ -12,6 +12,7 @@
 #include "agent/frame.h"
 #include "agent/live.h"
 #include "agent/loop.h"
+#include "agent/observe.h"
 #include "agent/systemd.h"
 #include "agent/words.h"
 #include "base/log.h"
@@ -31,6 +32,8 @@ struct daemon {
 	struct control *control; /* NULL: there is none */
 	struct passed_sockets sockets;
 	struct strlist notify; /* as engine_config's */
+	struct counters counters;
+	struct observer *observer;
 	int64_t started_at;
 	int64_t next_at;   /* Unix seconds: until then it waits */
 	int64_t prune_ms;  /* mono: the next time */
@@ -213,6 +216,7 @@ static int daemon_start(struct daemon *d, struct err *e)
 		.informed = true,
 		.sockets = &d->sockets,
 		.notify = &d->notify,
+		.counters = &d->counters,
 	};
 	struct err why = {0};
 	int r = 0;
@@ -222,6 +226,9 @@ static int daemon_start(struct daemon *d, struct err *e)
 	if (r == 0)
 		r = loop_event_new(&d->loop, e);
 	config.loop = d->loop;
+	d->started_at = d->counters.started_at = clock_now(d->c->clock);
+	if (r == 0)
+		r = observe_start(d->c, d->loop, &d->counters, &d->observer, e);
 	if (r == 0)
 		r = engine_new(&config, &d->engine, e);
 	if (r != 0)
@@ -229,7 +236,6 @@ static int daemon_start(struct daemon *d, struct err *e)
 	if (daemon_listen(d, &why) != 0)
 		log_line(LOG_NOTICE, "%s; this one runs without a control socket", why.text);
 	d->watch_dog = systemd_watchdog_ms();
-	d->started_at = clock_now(d->c->clock);
 	log_line(LOG_NOTICE, "running on %s", store_dir(d->c->store));
 	systemd_notify("READY=1");
 	return 0;
@@ -250,6 +256,7 @@ int daemon_run(struct context *c, struct err *e)
 		engine_stop(d.engine);
 	control_free(d.control);
 	engine_free(d.engine);
+	observe_stop(d.observer);
 	loop_event_free(d.loop);
 	free(d.status);
 	strlist_clear(&d.notify);

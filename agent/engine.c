@@ -95,6 +95,7 @@ static int step_try(struct step *s, struct work *w,
 	store_step_undo(store);
 	if (r == ERR_STORE || r == ERR_BUG || str_equal(why.type, "lost"))
 		return step_gave_up(s, &why, e);
+	counters_failed(s->engine->config.counters, s->machine->name, s->stage->name);
 	r = store_step_begin(store, e);
 	if (r != 0)
 		return r;
@@ -283,6 +284,8 @@ int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
 
 	if (g->resume_ms <= mono(g) && turn_wanted(g)) {
 		r = turn_run(g, &why);
+		if (g->config.counters != NULL)
+			*(r == 0 ? &g->config.counters->turns : &g->config.counters->crashes) += 1;
 		if (r == 0) {
 			if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
 				g->crashes = 0;

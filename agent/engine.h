@@ -9,6 +9,7 @@
 #define AGENT_ENGINE_H
 
 #include "acme/session.h"
+#include "agent/counters.h"
 #include "agent/step.h"
 #include "base/loop.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct engine_config {
 	/* The program that the operator is told by, empty: by the log alone; NULL: nobody is told
 	 * (agent/notice.c). Borrowed. */
 	const struct strlist *notify;
+	struct counters *counters; /* borrowed; NULL: nobody counts */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);

@@ -31,6 +31,7 @@ struct options {
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
 	const char *pre_hook, *post_hook, *out, *config;
 	const char *warning, *critical, *notify_hook;
+	const char *textfile, *metrics, *metrics_textfile;
 	bool agree_tos, standalone, staging, force, dry_run, recheck, live;
 	bool ignored; /* options that ask for what is so anyway */
 };

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define MAX_FDS  16
+#define MAX_FDS  32
 #define TURN_MS  5
 #define PATIENCE 60000 /* ms: what takes longer hangs */
 

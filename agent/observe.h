@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * observe — what a daemon shows of itself: metrics on a socket, and in a file that is written anew
+ * each minute. Nothing of it stops the daemon: what fails is logged, and tried again.
+ */
+#ifndef AGENT_OBSERVE_H
+#define AGENT_OBSERVE_H
+
+#include "agent/command.h"
+#include "agent/counters.h"
+#include "base/loop.h"
+
+struct observer;
+
+/* Everything is borrowed. c->options says what is wanted: --metrics, --metrics-textfile; maybe
+ * nothing. ERR_CONFIG: the address cannot be used. */
+int observe_start(struct context *c, struct loop *l, const struct counters *counters,
+		  struct observer **ret_observer, struct err *e);
+
+void observe_stop(struct observer *o); /* NULL is fine */
+
+#endif
