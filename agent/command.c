@@ -42,7 +42,8 @@ static const struct command commands[] = {
 	{"store", "", cmd_store, false, "backup FILE | check", "the store as files"},
 	{"version", "", cmd_version, false, "", "print the version"},
 	{"help", "", cmd_help, false, "[COMMAND]", "print help"},
-	{"keygen", "", cmd_keygen, false, NULL, NULL}, /* our own child: agent/keygen.h */
+	{"complete", "", cmd_complete, false, NULL, NULL}, /* for shells */
+	{"keygen", "", cmd_keygen, false, NULL, NULL},     /* our own child: agent/keygen.h */
 };
 
 const struct command *command_find(const char *typed)
@@ -60,6 +61,13 @@ const char *command_name(const char *typed)
 	const struct command *command = command_find(typed);
 
 	return command != NULL ? command->name : NULL;
+}
+
+void commands_each(void (*visit)(void *arg, const char *name, const char *summary), void *arg)
+{
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
+		if (commands[i].summary != NULL)
+			visit(arg, commands[i].name, commands[i].summary);
 }
 
 static void commands_json(void)

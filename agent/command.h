@@ -64,9 +64,13 @@ char *command_control_path(const struct options *o);
  * so it has to be there. Borrowed. */
 const char *command_config_file(const struct options *o, bool *ret_asked);
 
-command_fn cmd_account, cmd_check, cmd_check_config, cmd_config, cmd_delete, cmd_deploy, cmd_export,
-	cmd_help, cmd_history, cmd_keygen, cmd_metrics, cmd_obtain, cmd_pause, cmd_reconfigure,
-	cmd_reload, cmd_renew, cmd_resume, cmd_run, cmd_show, cmd_status, cmd_store, cmd_version;
+command_fn cmd_account, cmd_check, cmd_check_config, cmd_complete, cmd_config, cmd_delete,
+	cmd_deploy, cmd_export, cmd_help, cmd_history, cmd_keygen, cmd_metrics, cmd_obtain,
+	cmd_pause, cmd_reconfigure, cmd_reload, cmd_renew, cmd_resume, cmd_run, cmd_show,
+	cmd_status, cmd_store, cmd_version;
+
+/* Calls visit for each command that help knows. */
+void commands_each(void (*visit)(void *arg, const char *name, const char *summary), void *arg);
 
 /* For cmd_help: prints the table, or one command; ERR_CONFIG "usage" for an unknown one. */
 int commands_print(const char *verb, bool json, struct err *e);

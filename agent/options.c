@@ -280,6 +280,26 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	return rows_check(used, command_name(o->verb), e);
 }
 
+void options_each(const char *verb, void (*visit)(void *arg, const char *name, const char *text),
+		  void *arg)
+{
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].help != NULL &&
+		    (rows[i].verbs[0] == '\0' || (verb != NULL && row_is_of(&rows[i], verb))))
+			visit(arg, rows[i].name, rows[i].help);
+}
+
+bool options_takes_argument(const char *word)
+{
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (takes_argument(&rows[i]) &&
+		    ((strncmp(word, "--", 2) == 0 && str_equal(word + 2, rows[i].name)) ||
+		     (word[0] == '-' && word[1] == rows[i].letter && word[1] != '\0' &&
+		      word[2] == '\0')))
+			return true;
+	return false;
+}
+
 void options_print(const char *verb)
 {
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

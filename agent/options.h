@@ -43,6 +43,14 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 /* Whether the table has an option of that long name for a verb ("" : of every command). */
 bool options_known(const char *verb, const char *name);
 
+/* Calls visit for each option of a verb and of every command (NULL: for the latter), other
+ * spellings left out, with its name and what help says of it. */
+void options_each(const char *verb, void (*visit)(void *arg, const char *name, const char *text),
+		  void *arg);
+
+/* Whether a word ("--name", "-d") is an option whose argument is the next word. */
+bool options_takes_argument(const char *word);
+
 /* Prints the options of a verb for people. */
 void options_print(const char *verb);
 
