@@ -113,6 +113,17 @@ static int prune_versions(struct store *s, struct err *e)
 	return ids_run(s, &l, texts, e);
 }
 
+/* What nothing was deployed to for as long as a version is kept. A target is made in the turn of
+ * its first deployment, so none is found in between. */
+static int prune_targets(struct store *s, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "DELETE FROM target WHERE NOT EXISTS "
+				  "(SELECT 1 FROM deployment AS d WHERE d.target_id = target.id)");
+
+	return sql_run(&q, e);
+}
+
 static int prune_orders(struct store *s, struct err *e)
 {
 	static const char *const texts[] = {
@@ -164,7 +175,8 @@ int store_prune(struct store *s, struct err *e)
 {
 	/* Keys last: by then the rows that named them are gone for good. */
 	static int (*const rules[])(struct store *, struct err *) = {
-		prune_certificates, prune_versions, prune_orders, prune_events, keys_prune,
+		prune_certificates, prune_versions, prune_targets,
+		prune_orders,       prune_events,   keys_prune,
 	};
 
 	assert(!store_in_turn(s));

@@ -79,8 +79,8 @@ const uint8_t *store_seed(const struct store *s);
 
 /* Deletes what has ended and is old (HACKING.md): versions beyond live, previous and unexpired and
  * more than 5 of a certificate, ended orders after 30 days, events after 400 days and beyond 200 a
- * certificate, removed certificates with nothing live, owner files of the dead, keys that no row
- * has named for a day. Begins and ends turns of its own. */
+ * certificate, removed certificates with nothing live, targets of no deployment, owner files of the
+ * dead, keys that no row has named for a day. Begins and ends turns of its own. */
 int store_prune(struct store *s, struct err *e);
 
 /* PRAGMA integrity_check and foreign_key_check of both files. */

@@ -225,6 +225,34 @@ static void a_removed_certificate_goes_when_nothing_of_it_is_live(void **state)
 	assert_true(certificate_exists(s, 2));
 }
 
+static bool target_exists(struct store *s, int64_t id)
+{
+	AUTO_TARGET struct target *t = NULL;
+
+	assert_int_equal(target_load(s, id, &t, NULL), 0);
+	return t != NULL;
+}
+
+static void a_target_goes_with_its_last_deployment(void **state)
+{
+	struct made_store *m = *state;
+	struct store *s = in_turn(state);
+	struct make_deployment spec = {.position = 1, .target_id = make_target(s, "{}")};
+	int64_t idle = make_target(s, "{\"directory\":\"/idle\"}");
+
+	spec.certificate_id = make_certificate(s, make_account(s, "default"), "www");
+	spec.version_id = make_version(s, spec.certificate_id, 1, NOW + 90 * DAY);
+	assert_int_equal(make_deployment(s, &spec), 1);
+	commit_and_prune(m, NOW + 1);
+	assert_true(target_exists(s, spec.target_id));
+	assert_false(target_exists(s, idle));
+	assert_int_equal(store_turn_begin(s, NULL), 0);
+	assert_int_equal(deployment_supersede(s, 1, 0, NULL), 0);
+	remove_certificate(s, spec.certificate_id);
+	commit_and_prune(m, NOW + 1);
+	assert_false(target_exists(s, spec.target_id));
+}
+
 static void ids_of_what_was_pruned_are_never_used_again(void **state)
 {
 	struct made_store *m = *state;
@@ -274,6 +302,7 @@ int main(void)
 		TEST(an_ended_order_goes_after_thirty_days_and_a_live_one_never),
 		TEST(events_go_after_four_hundred_days_or_above_two_hundred),
 		TEST(a_removed_certificate_goes_when_nothing_of_it_is_live),
+		TEST(a_target_goes_with_its_last_deployment),
 		TEST(ids_of_what_was_pruned_are_never_used_again),
 		TEST(pruning_that_finds_nothing_commits_nothing),
 	};
