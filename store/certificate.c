@@ -10,7 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS "id, name, origin, names, wish, account_id, live_version_id, paused, removed_at"
+#define COLUMNS                                                                                    \
+	"id, name, origin, names, wish, account_id, live_version_id, paused, removed_at, "         \
+	"optional, accounts, moved_at, dropped_at"
+
+static void ids_read(struct sql *q, struct id_list *l)
+{
+	struct strlist words AUTO_STRLIST = {0};
+
+	sql_names(q, &words);
+	for (size_t i = 0; i < words.count; i++)
+		id_list_add(l, strtoll(words.items[i], NULL, 10));
+}
+
+static void ids_bind(struct sql *q, const struct id_list *l)
+{
+	struct strlist words AUTO_STRLIST = {0};
+
+	for (size_t i = 0; i < l->count; i++)
+		strlist_addf(&words, "%lld", (long long)l->ids[i]);
+	sql_bind_names(q, &words);
+}
 
 static struct certificate *certificate_read(struct sql *q)
 {
@@ -25,6 +45,10 @@ static struct certificate *certificate_read(struct sql *q)
 	c->live_version_id = sql_int(q);
 	c->paused = sql_bool(q);
 	c->removed_at = sql_int(q);
+	sql_names(q, &c->optional);
+	ids_read(q, &c->accounts);
+	c->moved_at = sql_int(q);
+	c->dropped_at = sql_int(q);
 	return c;
 }
 
@@ -56,10 +80,19 @@ static int certificate_check_name(struct store *s, const struct certificate *c, 
 	return 0;
 }
 
+static void certificate_bind_more(struct sql *q, const struct certificate *c)
+{
+	sql_bind_names(q, &c->optional);
+	ids_bind(q, &c->accounts);
+	sql_bind_int(q, c->moved_at);
+	sql_bind_int(q, c->dropped_at);
+}
+
 static int certificate_add(struct store *s, const struct certificate *c, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO certificate (" COLUMNS ") "
-						  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+						  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+						  "$10, $11, $12, $13)");
 
 	sql_bind_int(&q, id);
 	sql_bind_text(&q, c->name);
@@ -70,6 +103,7 @@ static int certificate_add(struct store *s, const struct certificate *c, int64_t
 	sql_bind_id(&q, c->live_version_id);
 	sql_bind_int(&q, c->paused);
 	sql_bind_int(&q, c->removed_at);
+	certificate_bind_more(&q, c);
 	return sql_run(&q, e);
 }
 
@@ -115,8 +149,9 @@ int certificate_save(struct store *s, const struct certificate *c, struct err *e
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "UPDATE certificate SET name = $1, origin = $2, names = $3, wish = $4, "
-			"account_id = $5, live_version_id = $6, paused = $7, removed_at = $8 "
-			"WHERE id = $9 RETURNING id");
+			"account_id = $5, live_version_id = $6, paused = $7, removed_at = $8, "
+			"optional = $9, accounts = $10, moved_at = $11, dropped_at = $12 "
+			"WHERE id = $13 RETURNING id");
 	int r;
 
 	r = certificate_check_name(s, c, e);
@@ -130,6 +165,7 @@ int certificate_save(struct store *s, const struct certificate *c, struct err *e
 	sql_bind_id(&q, c->live_version_id);
 	sql_bind_int(&q, c->paused);
 	sql_bind_int(&q, c->removed_at);
+	certificate_bind_more(&q, c);
 	sql_bind_int(&q, c->id);
 	r = sql_row(&q, "certificate", c->id, e);
 	return r == 0 ? renewal_look(s, c->id, 0, e) : r;
@@ -199,8 +235,7 @@ static int due_ids(struct store *s, struct id_list *l, struct err *e)
 		r = sql_step(&q, e);
 		if (r <= 0)
 			return r;
-		l->ids = mem_grow(l->ids, l->count + 1, sizeof(*l->ids));
-		l->ids[l->count++] = sql_int(&q);
+		id_list_add(l, sql_int(&q));
 	}
 }
 
@@ -240,6 +275,18 @@ int renewal_look(struct store *s, int64_t certificate_id, int64_t look_at, struc
 	return sql_run(&q, e);
 }
 
+void id_list_add(struct id_list *l, int64_t id)
+{
+	l->ids = mem_grow(l->ids, l->count + 1, sizeof(*l->ids));
+	l->ids[l->count++] = id;
+}
+
+bool id_list_equal(const struct id_list *a, const struct id_list *b)
+{
+	return a->count == b->count &&
+	       (a->count == 0 || memcmp(a->ids, b->ids, a->count * sizeof(*a->ids)) == 0);
+}
+
 void id_list_clear(struct id_list *l)
 {
 	free(l->ids);
@@ -251,7 +298,8 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "SELECT failures, next_at, err_code, err_type, err_text, err_retry_at, "
-			"error_at, succeeded_at FROM renewal WHERE certificate_id = $1");
+			"error_at, succeeded_at, issued FROM renewal "
+			"WHERE certificate_id = $1");
 	int r;
 
 	sql_bind_int(&q, certificate_id);
@@ -264,6 +312,7 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 	error_read(&q, &ret_renewal->error);
 	ret_renewal->error_at = sql_int(&q);
 	ret_renewal->succeeded_at = sql_int(&q);
+	ret_renewal->issued = sql_int(&q);
 	return 0;
 }
 
@@ -286,6 +335,35 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	return ret == 0 ? notice_look(s, r->certificate_id, 0, e) : ret;
 }
 
+int renewal_left_out(struct store *s, int64_t certificate_id, struct strlist *names,
+		     int64_t *ret_left_at, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT left_out, left_at FROM renewal WHERE certificate_id = $1");
+	int r;
+
+	sql_bind_int(&q, certificate_id);
+	r = sql_row(&q, "renewal of certificate", certificate_id, e);
+	if (r != 0)
+		return r;
+	sql_names(&q, names);
+	*ret_left_at = sql_int(&q);
+	return 0;
+}
+
+int renewal_leave_out(struct store *s, int64_t certificate_id, const struct strlist *names,
+		      int64_t left_at, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE renewal SET left_out = $1, left_at = $2, look_at = 0 "
+				  "WHERE certificate_id = $3");
+
+	sql_bind_names(&q, names);
+	sql_bind_int(&q, left_at);
+	sql_bind_int(&q, certificate_id);
+	return sql_run(&q, e);
+}
+
 void certificate_free(struct certificate *c)
 {
 	if (c == NULL)
@@ -293,6 +371,8 @@ void certificate_free(struct certificate *c)
 	free(c->name);
 	free(c->origin);
 	strlist_clear(&c->names);
+	strlist_clear(&c->optional);
+	id_list_clear(&c->accounts);
 	free(c->wish);
 	free(c);
 }

@@ -8,15 +8,24 @@
 #include "base/strlist.h"
 #include "store/store.h"
 
+struct id_list {
+	int64_t *ids; /* owned */
+	size_t count;
+};
+
 struct certificate {
 	int64_t id;
-	char *name;           /* the operator's handle, unique among those not removed */
-	char *origin;         /* who made it: "command", later a file:line */
-	struct strlist names; /* canonical, in the order of the wish */
-	char *wish;           /* JSON: how to get and deploy it (agent/wish.h) */
-	int64_t account_id;
+	char *name;              /* the operator's handle, unique among those not removed */
+	char *origin;            /* who made it: "command", or file:line */
+	struct strlist names;    /* canonical, in the order of the wish; all of them */
+	struct strlist optional; /* those that may be left out when they fail */
+	char *wish;              /* JSON: how to get and deploy it (agent/wish.h) */
+	int64_t account_id;      /* the one in use */
+	struct id_list accounts; /* the preferred one first; empty: account_id alone */
+	int64_t moved_at;        /* when account_id changed because a CA failed; 0: it did not */
 	int64_t live_version_id; /* 0: none yet */
 	bool paused;
+	int64_t dropped_at; /* since when its file says nothing of it any more; 0: it does */
 	int64_t removed_at; /* 0: not removed */
 };
 
@@ -28,11 +37,7 @@ struct renewal {
 	struct err error; /* last failure; ERR_NONE: none since the last success */
 	int64_t error_at;
 	int64_t succeeded_at; /* 0: never */
-};
-
-struct id_list {
-	int64_t *ids; /* owned */
-	size_t count;
+	int64_t issued;       /* versions so far; only version_insert changes it */
 };
 
 /* Inserts with its renewal and fills c->id. ERR_CONFIG when the name is taken. */
@@ -65,6 +70,15 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 		 struct err *e);
 int renewal_save(struct store *s, const struct renewal *r, struct err *e);
 
+/* Optional names that failed and are left out, and when they did so last (0: never). Added to
+ * names. The other one writes them, and has the certificate looked at again. */
+int renewal_left_out(struct store *s, int64_t certificate_id, struct strlist *names,
+		     int64_t *ret_left_at, struct err *e);
+int renewal_leave_out(struct store *s, int64_t certificate_id, const struct strlist *names,
+		      int64_t left_at, struct err *e);
+
+void id_list_add(struct id_list *l, int64_t id);
+bool id_list_equal(const struct id_list *a, const struct id_list *b);
 void id_list_clear(struct id_list *l);
 #define AUTO_ID_LIST AUTO(id_list_clear)
 

@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 
-#define TARGET_COLUMNS "id, deployer, settings, wanted, done"
+#define TARGET_COLUMNS "id, deployer, settings, wanted, done, window"
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, version_id, target_id, position, stage, created_at, "                 \
-	"ended_at, " STANDING_COLUMNS
+	"ended_at, raised, " STANDING_COLUMNS
 
 static struct target *target_read(struct sql *q)
 {
@@ -23,6 +23,7 @@ static struct target *target_read(struct sql *q)
 	t->settings = sql_text(q);
 	t->wanted = sql_int(q);
 	t->done = sql_int(q);
+	t->window = sql_text(q);
 	return t;
 }
 
@@ -47,11 +48,22 @@ static int target_find(struct store *s, struct target *t, struct err *e)
 static int target_add(struct store *s, const struct target *t, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO target (" TARGET_COLUMNS
-						  ") VALUES ($1, $2, $3, 0, 0)");
+						  ") VALUES ($1, $2, $3, 0, 0, $4)");
 
 	sql_bind_int(&q, id);
 	sql_bind_text(&q, t->deployer);
 	sql_bind_text(&q, t->settings);
+	sql_bind_text(&q, t->window != NULL ? t->window : "");
+	return sql_run(&q, e);
+}
+
+static int target_set_window(struct store *s, const struct target *t, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE target SET window = $1 WHERE id = $2 AND window <> $1");
+
+	sql_bind_text(&q, t->window != NULL ? t->window : "");
+	sql_bind_int(&q, t->id);
 	return sql_run(&q, e);
 }
 
@@ -62,7 +74,7 @@ int target_put(struct store *s, struct target *t, struct err *e)
 
 	r = target_find(s, t, e);
 	if (r != 0)
-		return r < 0 ? r : 0;
+		return r < 0 ? r : target_set_window(s, t, e);
 	r = id_next(&s->db, "target", &id, e);
 	if (r == 0)
 		r = target_add(s, t, id, e);
@@ -125,6 +137,7 @@ static struct deployment *deployment_read(struct sql *q)
 	d->stage = sql_text(q);
 	d->created_at = sql_int(q);
 	d->ended_at = sql_int(q);
+	d->raised = sql_int(q);
 	standing_read(q, &d->standing);
 	return d;
 }
@@ -197,12 +210,14 @@ int deployment_load(struct store *s, int64_t id, struct deployment **ret_deploym
 int deployment_save(struct store *s, const struct deployment *d, bool release, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE deployment SET " STANDING_SET ", stage = $10, ended_at = $11 "
-			"WHERE id = $12 AND owner = $13 AND fence = $14 RETURNING id");
+		&s->db, "UPDATE deployment SET " STANDING_SET ", stage = $10, ended_at = $11, "
+			"raised = $12 WHERE id = $13 AND owner = $14 AND fence = $15 "
+			"RETURNING id");
 
 	standing_bind(&q, s, &d->standing, release);
 	sql_bind_text(&q, d->stage);
 	sql_bind_int(&q, d->ended_at);
+	sql_bind_int(&q, d->raised);
 	return standing_save(&q, s, d->id, d->standing.fence, e);
 }
 
@@ -210,7 +225,7 @@ static int deployment_revive(struct store *s, int64_t version_id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "UPDATE deployment SET stage = 'due', ended_at = 0, owner = '', "
-			"fence = fence + 1, attempts = 0, failures = 0, next_at = 0, "
+			"raised = 0, fence = fence + 1, attempts = 0, failures = 0, next_at = 0, "
 			"err_code = 'none', err_type = '', err_text = '', err_retry_at = 0, "
 			"error_at = 0 WHERE version_id = $1 AND ended_at <> 0");
 
@@ -278,6 +293,7 @@ void target_free(struct target *t)
 		return;
 	free(t->deployer);
 	free(t->settings);
+	free(t->window);
 	free(t);
 }
 

@@ -13,6 +13,7 @@ struct target {
 	char *deployer; /* "files", "exec" */
 	char *settings; /* JSON; (deployer, settings) is unique */
 	int64_t wanted; /* installs so far */
+	char *window;   /* when it may be deployed (agent/window.h); "" or NULL: always */
 	int64_t done;   /* the value of wanted when the last reload that succeeded began */
 };
 
@@ -25,10 +26,11 @@ struct deployment {
 	char *stage;      /* "due", "reload", "done", "superseded" */
 	int64_t created_at;
 	int64_t ended_at; /* 0: live */
+	int64_t raised;   /* the target's `wanted`, as raised for it; 0: it was not */
 	struct standing standing;
 };
 
-/* Finds or inserts the target; fills t->id, wanted, done. */
+/* Finds or inserts the target; fills t->id, wanted, done. Its window becomes t's. */
 int target_put(struct store *s, struct target *t, struct err *e);
 int target_load(struct store *s, int64_t id, struct target **ret_target, struct err *e);
 

@@ -107,6 +107,16 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 	return sql_run(&q, e);
 }
 
+static int version_count(struct store *s, int64_t certificate_id, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE renewal SET issued = issued + 1, look_at = 0 "
+				  "WHERE certificate_id = $1");
+
+	sql_bind_int(&q, certificate_id);
+	return sql_run(&q, e);
+}
+
 static int version_make_live(struct store *s, const struct version *v, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
@@ -116,7 +126,7 @@ static int version_make_live(struct store *s, const struct version *v, int64_t i
 	sql_bind_int(&q, id);
 	sql_bind_int(&q, v->certificate_id);
 	r = sql_row(&q, "certificate", v->certificate_id, e);
-	return r == 0 ? renewal_look(s, v->certificate_id, 0, e) : r;
+	return r == 0 ? version_count(s, v->certificate_id, e) : r;
 }
 
 int version_insert(struct store *s, struct version *v, struct err *e)
