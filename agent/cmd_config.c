@@ -50,7 +50,7 @@ static int commands_json(struct store *s, struct json *map, struct err *e)
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		struct json *j = NULL;
 
-		if (!str_equal(list[i]->origin, "command"))
+		if (!certificate_is_of_command(list[i]))
 			continue;
 		r = certificate_json(s, list[i], &j, e);
 		if (r == 0)

@@ -3,6 +3,7 @@
  * delete — forgets a certificate: marks it removed; whoever works on it withdraws what it has
  * published. Nothing is revoked, and deployed files stay where they are.
  */
+#include "agent/apply.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "store/deployment.h"
@@ -16,8 +17,10 @@ static int delete_write(struct context *c, struct certificate *certificate, stru
 	AUTO_FREE char *kind = mem_str("deleted");
 	AUTO_FREE char *text = mem_str("deleted by a command");
 	struct event ev = {.certificate_id = certificate->id, .kind = kind, .text = text};
-	int r;
+	int r = apply_refuse(certificate, e);
 
+	if (r != 0)
+		return r;
 	certificate->removed_at = clock_now(c->clock);
 	r = certificate_save(c->store, certificate, e);
 	if (r == 0)

@@ -5,6 +5,7 @@
  * certificate.
  */
 #include "acme/identifier.h"
+#include "agent/apply.h"
 #include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
@@ -104,7 +105,7 @@ static void certificate_new(struct obtain *b)
 {
 	b->certificate = mem_new(sizeof(*b->certificate));
 	b->certificate->name = mem_str(b->handle);
-	b->certificate->origin = mem_str("command");
+	b->certificate->origin = mem_str(CERTIFICATE_COMMAND);
 	b->certificate->wish = mem_str("{}");
 	strlist_copy(&b->certificate->names, &b->names);
 }
@@ -129,6 +130,16 @@ static bool obtain_renames(struct obtain *b)
 	return !str_equal(before, after);
 }
 
+/* Also what a file defined that says nothing of it any more. */
+static void obtain_takes(struct certificate *c)
+{
+	mem_set_str(&c->origin, CERTIFICATE_COMMAND);
+	strlist_clear(&c->optional);
+	id_list_clear(&c->accounts);
+	c->moved_at = 0;
+	c->dropped_at = 0;
+}
+
 static int obtain_write(void *arg, struct err *e)
 {
 	struct obtain *b = arg;
@@ -142,6 +153,8 @@ static int obtain_write(void *arg, struct err *e)
 	if (r == 0)
 		r = obtain_server(b, &server, &present, e);
 	known = b->certificate != NULL;
+	if (r == 0 && known && b->c->rehearsal == NULL)
+		r = apply_refuse(b->certificate, e);
 	if (r == 0 && known && b->certificate->paused)
 		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
 			    b->certificate->name, b->certificate->name);
@@ -158,6 +171,7 @@ static int obtain_write(void *arg, struct err *e)
 	r = wanted_account(b->c, server, &b->certificate->account_id, e);
 	if (r != 0)
 		return r;
+	obtain_takes(b->certificate);
 	mem_set_str(&b->certificate->wish, wish);
 	b->renamed = obtain_renames(b);
 	r = known ? certificate_save(b->c->store, b->certificate, e)
@@ -188,7 +202,9 @@ static int obtain_run(struct obtain *b, struct run_item *item, struct err *e)
 	struct run_item rest = {.issue = ISSUE_NEVER};
 	int r;
 
-	r = run_turn(b->c, obtain_write, b, e);
+	r = apply_refuse_new(b->c, b->handle, &b->names, e);
+	if (r == 0)
+		r = run_turn(b->c, obtain_write, b, e);
 	if (r != 0)
 		return r;
 	item->certificate_id = rest.certificate_id = b->certificate->id;

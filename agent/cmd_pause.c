@@ -2,19 +2,24 @@
  *
  * pause, resume — whether a certificate is renewed.
  */
+#include "agent/apply.h"
 #include "agent/report.h"
 #include "agent/run.h"
 
 static int pause_write(struct context *c, struct certificate *certificate, struct err *e)
 {
+	int r = apply_refuse(certificate, e);
+
 	certificate->paused = true;
-	return certificate_save(c->store, certificate, e);
+	return r == 0 ? certificate_save(c->store, certificate, e) : r;
 }
 
 static int resume_write(struct context *c, struct certificate *certificate, struct err *e)
 {
+	int r = apply_refuse(certificate, e);
+
 	certificate->paused = false;
-	return certificate_save(c->store, certificate, e);
+	return r == 0 ? certificate_save(c->store, certificate, e) : r;
 }
 
 static int change_and_show(struct context *c, run_write *write, struct err *e)

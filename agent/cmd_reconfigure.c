@@ -3,6 +3,7 @@
  * reconfigure — changes how a certificate is got and deployed from the next time on, without
  * issuing or deploying anything now.
  */
+#include "agent/apply.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
@@ -29,9 +30,10 @@ static int reconfigure_account(struct context *c, struct certificate *certificat
 static int reconfigure_write(struct context *c, struct certificate *certificate, struct err *e)
 {
 	AUTO_FREE char *wish = NULL;
-	int r;
+	int r = apply_refuse(certificate, e);
 
-	r = wishing(c->options, certificate->wish, &certificate->names, &wish, e);
+	if (r == 0)
+		r = wishing(c->options, certificate->wish, &certificate->names, &wish, e);
 	if (r == 0)
 		r = reconfigure_account(c, certificate, e);
 	if (r != 0)

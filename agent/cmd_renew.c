@@ -3,6 +3,7 @@
  * renew — whatever is due, or the certificates that are named. Without names it is patient:
  * back-offs after failures hold, so that it can be run from cron as often as one likes.
  */
+#include "agent/apply.h"
 #include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
@@ -22,6 +23,7 @@ struct renew {
 	struct run_item *items; /* as many */
 	size_t count;
 	const char *server; /* they move there; NULL: they stay */
+	bool misconfigured; /* the configuration file has a mistake */
 };
 
 /* Those that are named, or all that are not paused. */
@@ -65,7 +67,10 @@ static int renew_move_one(struct context *c, int64_t id, const char *server, str
 	r = certificate_load(c->store, id, &now, e);
 	if (r != 0 || now == NULL)
 		return r;
-	r = account_load(c->store, now->account_id, &present, e);
+	if (server != NULL)
+		r = apply_refuse(now, e);
+	if (r == 0)
+		r = account_load(c->store, now->account_id, &present, e);
 	if (r == 0)
 		r = wanted_account(c, server != NULL ? server : present->server, &now->account_id,
 				   e);
@@ -215,16 +220,28 @@ static int renew_really(struct renew *n, struct err *e)
 	return r == 0 ? store_prune(n->c->store, e) : r;
 }
 
+/* A mistake in the file stops nothing that it does not concern, and is no success. */
+static int renew_apply(struct renew *n, struct err *e)
+{
+	int r = apply_file(n->c, NULL, e);
+
+	n->misconfigured = r == ERR_CONFIG;
+	return n->misconfigured ? 0 : r;
+}
+
 int cmd_renew(struct context *c, struct err *e)
 {
 	struct renew n = {.c = c};
-	int r;
+	int r = c->options->dry_run ? 0 : renew_apply(&n, e);
 
-	r = renew_read(&n, e);
+	if (r == 0)
+		r = renew_read(&n, e);
 	if (r == 0)
 		r = c->options->dry_run ? renew_rehearse(&n, e) : renew_really(&n, e);
 	if (r == 0)
 		r = run_exit(c->options, n.items, n.count);
+	if (n.misconfigured && r >= 0)
+		r = EXIT_FAILED;
 	certificate_list_free(n.list, n.count);
 	free(n.items);
 	return r;

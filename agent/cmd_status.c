@@ -24,6 +24,16 @@ static char *names_brief(const struct strlist *names)
 	return mem_printf("%s and %zu more", some, names->count - NAMES_SHOWN);
 }
 
+static void print_left_out(const struct report *r, int width)
+{
+	AUTO_FREE char *left = names_brief(&r->left_out);
+	char at[CLOCK_TEXT_SIZE];
+
+	if (r->left_out.count > 0)
+		printf("%-*s  without %s, which failed at %s\n", width, "", left,
+		       clock_format(r->left_at, at));
+}
+
 static void print_line(const struct context *c, const struct report *r, int width)
 {
 	char until[CLOCK_TEXT_SIZE] = "-", next[CLOCK_TEXT_SIZE] = "now";
@@ -34,9 +44,11 @@ static void print_line(const struct context *c, const struct report *r, int widt
 	if (r->next.when > 0)
 		clock_format(r->next.when, next);
 	if (r->next.what == SCHEDULE_NOTHING)
-		snprintf(next, sizeof(next), "paused");
+		snprintf(next, sizeof(next), "%s",
+			 r->certificate->dropped_at != 0 ? "never" : "paused");
 	printf("%-*s  %s%-8s%s  %-20s  %-20s  %s\n", width, r->certificate->name,
 	       report_color(c, r->state), r->state, report_plain(c), until, next, names);
+	print_left_out(r, width);
 	if (r->error.code == ERR_NONE)
 		return;
 	printf("%-*s  %s\n", width, "", r->error.text);

@@ -8,6 +8,7 @@
  */
 #include "agent/daemon.h"
 
+#include "agent/apply.h"
 #include "agent/control.h"
 #include "agent/frame.h"
 #include "agent/live.h"
@@ -31,6 +32,7 @@ struct daemon {
 	struct loop *loop;
 	struct control *control; /* NULL: there is none */
 	struct passed_sockets sockets;
+	struct config *config; /* as read at the start; NULL: it could not be */
 	struct strlist notify; /* as engine_config's */
 	struct counters counters;
 	struct observer *observer;
@@ -84,24 +86,37 @@ static void daemon_tells(struct daemon *d)
 	systemd_notify("WATCHDOG=1");
 }
 
-int daemon_reload(struct context *c, struct engine *g, struct err *e)
+/* What the file says of the daemon itself; what was typed goes before it. */
+static void daemon_heeds(struct daemon *d, const struct config *config)
 {
-	(void)c, (void)e;
-	engine_poke(g);
-	return 0;
+	if (d->c->options->notify_hook == NULL)
+		strlist_copy(&d->notify, &config->notify);
+}
+
+/* What is wrong with the file stops nothing that it does not concern. */
+static int daemon_applies(struct daemon *d, struct config **ret_config, struct err *e)
+{
+	int r = apply_file(d->c, ret_config, e);
+
+	if (*ret_config != NULL)
+		daemon_heeds(d, *ret_config);
+	return r;
 }
 
 static int daemon_reloads(struct daemon *d, struct err *e)
 {
 	AUTO_FREE char *state =
 		mem_printf("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)mono(d) * 1000);
+	AUTO_CONFIG struct config *config = NULL;
 	int r;
 
 	systemd_notify(state);
-	r = daemon_reload(d->c, d->engine, e);
+	r = daemon_applies(d, &config, e);
+	engine_poke(d->engine);
 	systemd_notify("READY=1");
 	if (r != 0)
-		log_line(LOG_ERROR, "reloading failed, everything stays as it was: %s", e->text);
+		log_line(LOG_ERROR, "reloaded, but what has a mistake stays as it was: %s",
+			 e->text);
 	else
 		log_line(LOG_NOTICE, "reloaded");
 	return r;
@@ -208,6 +223,40 @@ static int daemon_drain(struct daemon *d, struct err *e)
 	return r;
 }
 
+static const char *either(const char *typed, const char *configured)
+{
+	return typed != NULL ? typed : configured;
+}
+
+/* What the file says of it is fixed from here on, but for the program of notices. */
+static int daemon_observed(struct daemon *d, struct err *e)
+{
+	const struct options *o = d->c->options;
+	const struct config *config = d->config;
+	const struct observe_config observed = {
+		.listen = either(o->metrics, config != NULL ? config->metrics_listen : NULL),
+		.textfile = either(o->metrics_textfile,
+				   config != NULL ? config->metrics_textfile : NULL),
+		.counters = &d->counters,
+	};
+
+	if (config != NULL && config->log_format != NULL && o->log_format == NULL)
+		(void)log_set_format(config->log_format);
+	return observe_start(d->c, d->loop, &observed, &d->observer, e);
+}
+
+/* A mistake in the file does not keep the daemon from renewing what is known. */
+static int daemon_configured(struct daemon *d, struct err *e)
+{
+	int r = 0;
+
+	if (d->c->options->notify_hook != NULL)
+		r = words_command(d->c->options->notify_hook, &d->notify, e);
+	if (r == 0)
+		r = daemon_applies(d, &d->config, e);
+	return r == ERR_CONFIG && d->config != NULL ? 0 : r;
+}
+
 static int daemon_start(struct daemon *d, struct err *e)
 {
 	struct engine_config config = {
@@ -219,16 +268,14 @@ static int daemon_start(struct daemon *d, struct err *e)
 		.counters = &d->counters,
 	};
 	struct err why = {0};
-	int r = 0;
+	int r = daemon_configured(d, e);
 
-	if (d->c->options->notify_hook != NULL)
-		r = words_command(d->c->options->notify_hook, &d->notify, e);
 	if (r == 0)
 		r = loop_event_new(&d->loop, e);
 	config.loop = d->loop;
 	d->started_at = d->counters.started_at = clock_now(d->c->clock);
 	if (r == 0)
-		r = observe_start(d->c, d->loop, &d->counters, &d->observer, e);
+		r = daemon_observed(d, e);
 	if (r == 0)
 		r = engine_new(&config, &d->engine, e);
 	if (r != 0)
@@ -260,5 +307,6 @@ int daemon_run(struct context *c, struct err *e)
 	loop_event_free(d.loop);
 	free(d.status);
 	strlist_clear(&d.notify);
+	config_free(d.config);
 	return r;
 }

@@ -14,8 +14,4 @@
 /* Runs until SIGTERM or SIGINT. An error has ended the engine. */
 int daemon_run(struct context *c, struct err *e);
 
-/* What SIGHUP and `everleaf reload` ask for: reads again what the operator may have changed. On
- * failure everything stays as it was. */
-int daemon_reload(struct context *c, struct engine *g, struct err *e);
-
 #endif

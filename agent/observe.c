@@ -17,6 +17,7 @@ struct observer {
 	struct context *c;
 	struct loop *loop;
 	const struct counters *counters;
+	const char *textfile;
 	struct listener_metrics *listener;
 	struct watch *timer; /* of the file */
 	struct buf page;
@@ -50,23 +51,24 @@ static void on_timer(void *arg)
 	buf_init(&text, METRICS_MAX);
 	r = observe_page(o, &text, &e);
 	if (r == 0)
-		r = metrics_write(o->c->options->metrics_textfile, &text, &e);
+		r = metrics_write(o->textfile, &text, &e);
 	if (r != 0 && !o->failing)
 		log_line(LOG_ERROR, "%s; it is tried again each minute", e.text);
 	o->failing = r != 0;
 	o->timer = loop_watch_timer(o->loop, WRITE_MS, on_timer, o);
 }
 
-int observe_start(struct context *c, struct loop *l, const struct counters *counters,
+int observe_start(struct context *c, struct loop *l, const struct observe_config *wanted,
 		  struct observer **ret_observer, struct err *e)
 {
 	struct observer *o = mem_new(sizeof(*o));
-	struct listener_metrics_config config = {c->options->metrics, observe_page, o};
+	struct listener_metrics_config config = {wanted->listen, observe_page, o};
 	int r = 0;
 
 	o->c = c;
 	o->loop = l;
-	o->counters = counters;
+	o->counters = wanted->counters;
+	o->textfile = wanted->textfile;
 	buf_init(&o->page, METRICS_MAX);
 	if (config.address != NULL)
 		r = listener_metrics_open(l, &config, &o->listener, e);
@@ -74,7 +76,7 @@ int observe_start(struct context *c, struct loop *l, const struct counters *coun
 		observe_stop(o);
 		return r;
 	}
-	if (c->options->metrics_textfile != NULL)
+	if (wanted->textfile != NULL)
 		o->timer = loop_watch_timer(l, 0, on_timer, o);
 	*ret_observer = o;
 	return 0;

@@ -12,9 +12,15 @@
 
 struct observer;
 
-/* Everything is borrowed. c->options says what is wanted: --metrics, --metrics-textfile; maybe
- * nothing. ERR_CONFIG: the address cannot be used. */
-int observe_start(struct context *c, struct loop *l, const struct counters *counters,
+/* Where; either may be NULL. Borrowed. */
+struct observe_config {
+	const char *listen;   /* agent/listener_metrics.h */
+	const char *textfile; /* path */
+	const struct counters *counters;
+};
+
+/* Everything is borrowed. ERR_CONFIG: the address cannot be used. */
+int observe_start(struct context *c, struct loop *l, const struct observe_config *config,
 		  struct observer **ret_observer, struct err *e);
 
 void observe_stop(struct observer *o); /* NULL is fine */

@@ -6,11 +6,14 @@
 #define AGENT_OUTLOOK_H
 
 #include "agent/schedule.h"
+#include "agent/wish.h"
 
 struct outlook {
 	struct version *live; /* NULL: none yet */
 	struct renewal renewal;
 	struct renewal_info *info;
+	struct wish *wish;
+	struct strlist left_out;
 	struct schedule_input in; /* borrows the above, and the certificate */
 	struct schedule next;
 };

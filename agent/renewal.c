@@ -10,7 +10,9 @@
  */
 #include "acme/accept.h"
 #include "agent/engine.h"
+#include "agent/fallback.h"
 #include "agent/machines.h"
+#include "agent/outlook.h"
 #include "agent/work.h"
 #include "base/log.h"
 #include "store/directory.h"
@@ -135,15 +137,30 @@ static char *order_replaces(struct step *s, const struct certificate *c)
 	return mem_str(live->ari_id);
 }
 
+/* All names that are wanted, without those that were left out lately. */
+static int order_names(struct step *s, const struct certificate *c, struct strlist *names,
+		       struct err *e)
+{
+	struct outlook o AUTO_OUTLOOK = {0};
+	int r = outlook_read(engine_store(s->engine), c, step_now(s), &o, e);
+
+	if (r == 0)
+		schedule_names(&o.in, names);
+	return r;
+}
+
 static int order_fill(struct step *s, const struct key *key, struct order *o, struct err *e)
 {
 	struct renewal_memory *m = s->memory;
+	int r;
 
 	o->certificate_id = s->id;
 	o->account_id = m->certificate->account_id;
 	o->key_kind = mem_str(key_kind_name(m->wish->key));
 	key_hash(key, o->key_hash);
-	strlist_copy(&o->names, &m->certificate->names);
+	r = order_names(s, m->certificate, &o->names, e);
+	if (r != 0)
+		return r;
 	o->wish = mem_str(m->certificate->wish);
 	o->replaces = order_replaces(s, m->certificate);
 	o->stage = mem_str("new");
@@ -189,6 +206,8 @@ static int key_hear(struct step *s, struct work *w, struct err *e)
 		step_waits(s, 0); /* another key */
 		return 0;
 	}
+	if (r == 0)
+		r = fallback_return(engine_store(s->engine), m->certificate, step_now(s), e);
 	if (r == 0)
 		r = order_born(s, w->key, e);
 	if (r == 0)

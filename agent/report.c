@@ -70,9 +70,11 @@ static int report_state(struct context *c, struct report *r, struct err *e)
 		r->state = "expired";
 	else if (o != NULL && o->ended_at == 0 && o->standing.failures == 0)
 		r->state = "renewing";
+	else if (r->certificate->dropped_at != 0)
+		r->state = "dropped";
 	else if (r->renewal.failures > 0 || (o != NULL && o->ended_at == 0))
 		r->state = "failing";
-	else if (degraded)
+	else if (degraded || r->left_out.count > 0)
 		r->state = "degraded";
 	else
 		r->state = r->next.what != SCHEDULE_NOTHING && r->next.due <= now ? "due" : "valid";
@@ -85,8 +87,12 @@ static void certificate_copy(struct certificate *to, const struct certificate *f
 	to->name = mem_str(from->name);
 	to->origin = mem_str(from->origin);
 	to->wish = mem_str(from->wish);
-	to->names = (struct strlist){0};
+	to->names = to->optional = (struct strlist){0};
+	to->accounts = (struct id_list){0};
 	strlist_copy(&to->names, &from->names);
+	strlist_copy(&to->optional, &from->optional);
+	for (size_t i = 0; i < from->accounts.count; i++)
+		id_list_add(&to->accounts, from->accounts.ids[i]);
 }
 
 int report_read(struct context *c, const struct certificate *certificate,
@@ -103,6 +109,8 @@ int report_read(struct context *c, const struct certificate *certificate,
 		ret = renewal_load(c->store, certificate->id, &r->renewal, e);
 	if (ret == 0)
 		ret = run_schedule(c, certificate, &r->next, e);
+	if (ret == 0 && certificate->optional.count > 0)
+		ret = renewal_left_out(c->store, certificate->id, &r->left_out, &r->left_at, e);
 	if (ret != 0)
 		return ret;
 	r->error = r->renewal.error;
@@ -155,6 +163,7 @@ struct json *report_json(const struct report *r)
 
 	json_put_text(j, "name", r->certificate->name);
 	json_put(j, "names", names_json(&r->certificate->names));
+	json_put(j, "left_out", names_json(&r->left_out));
 	json_put_text(j, "state", r->state);
 	json_put_text(j, "serial", r->live != NULL ? r->live->serial : NULL);
 	json_put(j, "not_before", report_time(r->live != NULL ? r->live->not_before : 0));
@@ -212,6 +221,7 @@ void report_free(struct report *r)
 	if (r == NULL)
 		return;
 	certificate_free(r->certificate);
+	strlist_clear(&r->left_out);
 	version_free(r->live);
 	free(r);
 }

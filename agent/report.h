@@ -20,7 +20,9 @@ struct report {
 	struct version *live; /* NULL: none yet */
 	struct renewal renewal;
 	struct schedule next;
-	const char *state; /* "valid", "due", … ; static */
+	struct strlist left_out; /* optional names that failed */
+	int64_t left_at;         /* when they did so last */
+	const char *state;       /* "valid", "due", … ; static */
 	struct err error;  /* of the renewal, an order or a deployment; code ERR_NONE: none */
 	int64_t error_at;
 };

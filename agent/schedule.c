@@ -35,9 +35,11 @@ static struct schedule schedule_lifetime(const struct schedule_input *in)
 {
 	int64_t life = life_of(in->live);
 	int64_t rest = life < 10 * DAY ? life / 2 : life / 3;
+	AUTO_FREE char *text = mem_printf("%lld %lld", (long long)in->certificate->id,
+					  (long long)in->renewal->issued);
 	struct schedule s = {.what = SCHEDULE_RENEW};
 
-	s.due = in->live->not_after - rest - schedule_choose(in, in->live->fingerprint, rest / 10);
+	s.due = in->live->not_after - rest - schedule_choose(in, text, rest / 10);
 	snprintf(s.why, sizeof(s.why), "%s of its lifetime is left then",
 		 life < 10 * DAY ? "half" : "a third");
 	return s;
@@ -72,23 +74,96 @@ static struct schedule schedule_advised(const struct schedule_input *in)
 	return s;
 }
 
+static void names_without(const struct schedule_input *in, struct strlist *names)
+{
+	const struct strlist *wanted = &in->certificate->names;
+
+	for (size_t i = 0; i < wanted->count; i++)
+		if (in->left_out == NULL || !strlist_has(in->left_out, wanted->items[i]) ||
+		    !strlist_has(&in->certificate->optional, wanted->items[i]))
+			strlist_add(names, wanted->items[i]);
+}
+
+void schedule_names(const struct schedule_input *in, struct strlist *names)
+{
+	if (in->left_at <= in->now && in->now < in->left_at + DAY)
+		names_without(in, names);
+	else
+		strlist_copy(names, &in->certificate->names);
+}
+
+static bool sets_equal(const struct strlist *a, const struct strlist *b)
+{
+	AUTO_FREE char *one = identifier_set(a);
+	AUTO_FREE char *other = identifier_set(b);
+
+	return str_equal(one, other);
+}
+
+static bool has_id(const struct id_list *l, int64_t id)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* Why what is live is not what is wanted; NULL: it is. */
+static const char *schedule_misses(const struct schedule_input *in)
+{
+	struct strlist without AUTO_STRLIST = {0};
+	const struct id_list *accounts = &in->certificate->accounts;
+
+	if (in->live == NULL)
+		return "there is no certificate yet";
+	names_without(in, &without);
+	if (!sets_equal(&in->certificate->names, &in->live->names) &&
+	    !sets_equal(&without, &in->live->names))
+		return "the wanted names have changed";
+	if (in->key_kind != NULL && !str_equal(in->key_kind, in->live->key_kind))
+		return "another type of key is wanted";
+	if (accounts->count > 0 && in->live->account_id != 0 &&
+	    !has_id(accounts, in->live->account_id))
+		return "another CA is wanted";
+	return NULL;
+}
+
+/* What failed is tried again once a day, while the rest is fine. */
+static void schedule_left_out(const struct schedule_input *in, struct schedule *s)
+{
+	int64_t again = in->left_at + DAY;
+
+	if (s->due <= again || in->live->names.count >= in->certificate->names.count)
+		return;
+	if (in->left_at > in->now)
+		again = in->now; /* by a wrong clock */
+	s->what = SCHEDULE_ISSUE;
+	s->due = again;
+	snprintf(s->why, sizeof(s->why), "what was left out is tried again then");
+}
+
 static struct schedule schedule_wanted(const struct schedule_input *in)
 {
-	AUTO_FREE char *wanted = NULL;
-	AUTO_FREE char *has = NULL;
+	const char *misses = schedule_misses(in);
 	struct schedule s = {.what = SCHEDULE_ISSUE};
 
-	if (in->live == NULL) {
-		snprintf(s.why, sizeof(s.why), "there is no certificate yet");
+	if (misses != NULL) {
+		snprintf(s.why, sizeof(s.why), "%s", misses);
 		return s;
 	}
-	wanted = identifier_set(&in->certificate->names);
-	has = identifier_set(&in->live->names);
-	if (!str_equal(wanted, has)) {
-		snprintf(s.why, sizeof(s.why), "the wanted names have changed");
-		return s;
-	}
-	return is_advised(in) ? schedule_advised(in) : schedule_lifetime(in);
+	s = is_advised(in) ? schedule_advised(in) : schedule_lifetime(in);
+	schedule_left_out(in, &s);
+	return s;
+}
+
+/* Why nothing is done for it at all; NULL: something is. */
+static const char *schedule_rests(const struct certificate *c)
+{
+	if (c->removed_at != 0)
+		return "it is removed";
+	if (c->paused)
+		return "it is paused";
+	return c->dropped_at != 0 ? "its configuration file says nothing of it any more" : NULL;
 }
 
 /* Failures put it off, but never by more than a sixth of what is left to live. */
@@ -114,11 +189,11 @@ static void schedule_back_off(const struct schedule_input *in, struct schedule *
 
 struct schedule schedule(const struct schedule_input *in)
 {
+	const char *rests = schedule_rests(in->certificate);
 	struct schedule s = {0};
 
-	if (in->certificate->removed_at != 0 || in->certificate->paused) {
-		snprintf(s.why, sizeof(s.why), "it is %s",
-			 in->certificate->paused ? "paused" : "removed");
+	if (rests != NULL) {
+		snprintf(s.why, sizeof(s.why), "%s", rests);
 		return s;
 	}
 	s = schedule_wanted(in);
@@ -130,8 +205,7 @@ struct schedule schedule(const struct schedule_input *in)
 int64_t schedule_asks_at(const struct schedule_input *in)
 {
 	if (in->info == NULL || in->live == NULL || in->live->ari_id == NULL ||
-	    in->live->not_after <= in->now || in->certificate->removed_at != 0 ||
-	    in->certificate->paused)
+	    in->live->not_after <= in->now || schedule_rests(in->certificate) != NULL)
 		return INT64_MAX;
 	if (in->info->version_id != in->live->id ||
 	    in->info->standing.next_at > in->now + DAY + DAY / 4) /* by a wrong clock */

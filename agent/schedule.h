@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 enum schedule_what {
-	SCHEDULE_NOTHING = 0, /* paused or removed */
-	SCHEDULE_ISSUE,       /* there is none yet, or for other names */
+	SCHEDULE_NOTHING = 0, /* paused, removed, or no longer in the file that defined it */
+	SCHEDULE_ISSUE,       /* there is none yet, or another one than is wanted */
 	SCHEDULE_RENEW,
 };
 
@@ -24,6 +24,9 @@ struct schedule_input {
 	const struct version *live; /* NULL: none yet */
 	const struct renewal *renewal;
 	const struct renewal_info *info; /* NULL: the CA has said nothing */
+	const char *key_kind; /* what the live one's has to be, or another is issued; NULL: any */
+	const struct strlist *left_out; /* optional names that failed; NULL: none */
+	int64_t left_at;                /* when they did so last */
 	const uint8_t *seed;             /* the store's, 32 bytes */
 	int64_t now;
 };
@@ -40,11 +43,18 @@ struct schedule {
  * the window), but not after a sixth of the lifetime is left.
  *
  * Without one: a third of the lifetime before the end (half when it lives less than ten days),
- * pulled forward by a jitter of up to a tenth of that rest, chosen in the same way.
+ * pulled forward by a jitter of up to a tenth of that rest, chosen in the same way (HMAC of the
+ * seed, the certificate and how many versions it has had, so that a simulation knows it, too).
+ *
+ * Optional names that failed are left out, and tried again once a day.
  *
  * After a failure not before renewal->next_at, except that no back-off is longer
  * than a sixth of the lifetime that remains. */
 struct schedule schedule(const struct schedule_input *in);
+
+/* The names that an order has which is born at in->now: all that are wanted, without those that
+ * were left out within the last day. */
+void schedule_names(const struct schedule_input *in, struct strlist *names);
 
 /* Whether the CA may and should be asked about the live version now: never before the time that was
  * set, not when it is expired or has no id (RFC 9773 4.3). */

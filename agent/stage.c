@@ -30,6 +30,7 @@
 
 #include "acme/retry.h"
 #include "agent/engine.h"
+#include "agent/fallback.h"
 #include "agent/machines.h"
 #include "agent/wire.h"
 #include "base/log.h"
@@ -116,6 +117,7 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 {
 	struct err first = s->standing->error;
 	struct err copy = *why;
+	bool moved = false;
 	int r = 0;
 
 	if (str_equal(why->type, "badNonce") ||
@@ -133,7 +135,11 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 		return r;
 	if (str_equal(why->type, "orderTaken"))
 		copy.code = ERR_NET; /* the other order is in no hurry: park */
-	if (copy.code != ERR_NET && copy.code != ERR_BUSY && s->stage != &stage_withdraw)
+	if (s->stage != &stage_withdraw)
+		r = fallback_try(s, s->standing->failures + 1, &copy, &moved, e);
+	if (r != 0)
+		return r;
+	if (moved || (copy.code != ERR_NET && copy.code != ERR_BUSY && s->stage != &stage_withdraw))
 		return order_fails(s, &copy, e);
 	if (s->stage == &stage_withdraw && s->standing->error.code != ERR_NONE)
 		why = &first; /* what made the attempt fail is what people want to read */

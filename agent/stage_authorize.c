@@ -10,6 +10,7 @@
 
 #include "acme/retry.h"
 #include "agent/engine.h"
+#include "agent/leave_out.h"
 #include "agent/standalone.h"
 #include "agent/wire.h"
 
@@ -54,14 +55,38 @@ static bool answer_was_left(const struct step *s, const struct acme_authorizatio
 	return false;
 }
 
+static bool may_become_valid(const struct acme_authorization *a)
+{
+	return a->status == ACME_PENDING || a->status == ACME_VALID;
+}
+
+static int authorize_leaves_out(struct step *s, struct err *why, bool *ret_left, struct err *e)
+{
+	const struct order_memory *m = order_memory(s);
+	struct strlist failed AUTO_STRLIST = {0};
+
+	for (size_t i = 0; i < m->authorization_count; i++)
+		if (!may_become_valid(m->authorizations[i]))
+			strlist_addf(&failed, "%s%s", m->authorizations[i]->wildcard ? "*." : "",
+				     m->authorizations[i]->identifier);
+	return leave_out(s, &failed, why, ret_left, e);
+}
+
 /* The process that published or showed the answers died while the CA was asking for them: nobody's
  * fault, so the order is replaced at once (HACKING.md, rule 7). */
 static int authorize_refused(struct step *s, const struct acme_authorization *a, struct err *e)
 {
 	struct err why = {0};
+	bool left = false;
+	int r;
 
 	authorization_error(s, a, &why);
 	if (!order_memory(s)->resumed && !answer_was_left(s, a)) {
+		r = authorize_leaves_out(s, &why, &left, e);
+		if (r != 0)
+			return r;
+		if (left)
+			return order_fails(s, &why, e);
 		*e = why;
 		return e->code;
 	}
@@ -144,8 +169,7 @@ static int authorize_decide(struct step *s, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < m->authorization_count; i++)
-		if (m->authorizations[i]->status != ACME_PENDING &&
-		    m->authorizations[i]->status != ACME_VALID)
+		if (!may_become_valid(m->authorizations[i]))
 			return authorize_refused(s, m->authorizations[i], e);
 	if (m->acme->status == ACME_INVALID) {
 		if (m->acme->problem != NULL)

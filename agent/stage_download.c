@@ -10,6 +10,7 @@
 
 #include "acme/accept.h"
 #include "agent/engine.h"
+#include "agent/leave_out.h"
 #include "agent/targets.h"
 #include "store/deployment.h"
 
@@ -91,7 +92,15 @@ static int renewal_succeeded(struct step *s, struct err *e)
 		.succeeded_at = step_now(s),
 	};
 
-	return renewal_save(engine_store(s->engine), &renewal, e);
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	struct store *store = engine_store(s->engine);
+	int r = renewal_save(store, &renewal, e);
+
+	if (r == 0)
+		r = certificate_load(store, s->certificate_id, &c, e);
+	if (r != 0 || c == NULL)
+		return r;
+	return leave_out_none(store, c, &order_memory(s)->order->names, e);
 }
 
 static int download_hear(struct step *s, struct work *w, struct err *e)

@@ -9,6 +9,8 @@
 
 #include "acme/identifier.h"
 #include "agent/engine.h"
+#include "agent/fallback.h"
+#include "agent/leave_out.h"
 #include "store/renewal_info.h"
 
 #include <stdlib.h>
@@ -21,11 +23,19 @@
 static int new_account_parked(struct step *s, const struct account *a, struct err *e)
 {
 	const struct err *why = &a->standing.error;
+	struct err moved_why = *why;
+	bool moved = false;
+	int r;
 
 	if (why->code == ERR_CONFIG || why->code == ERR_PROBLEM || why->code == ERR_PROTOCOL) {
 		*e = *why; /* waiting would not help */
 		return e->code;
 	}
+	r = fallback_try(s, a->standing.failures, &moved_why, &moved, e);
+	if (r != 0)
+		return r;
+	if (moved)
+		return order_fails(s, &moved_why, e);
 	s->standing->failures = a->standing.failures;
 	return step_parks_until(s, &a->standing.error, a->standing.next_at, e);
 }
@@ -109,6 +119,26 @@ static int new_without_replaces(struct step *s, const struct work *w, struct err
 	return step_goes(s, &stage_new, e);
 }
 
+/* The CA refuses names one by one (RFC 8555 6.7.1), and the rest may be fine. */
+static int new_refused(struct step *s, const struct work *w, struct err *e)
+{
+	const struct acme_problem *p = w->response != NULL ? w->response->problem : NULL;
+	struct strlist names AUTO_STRLIST = {0};
+	struct err why = *e;
+	bool left = false;
+	int r;
+
+	for (size_t i = 0; p != NULL && i < p->subproblem_count; i++)
+		if (p->subproblems[i].identifier != NULL)
+			strlist_add(&names, p->subproblems[i].identifier);
+	if (names.count == 0)
+		return e->code;
+	r = leave_out(s, &names, &why, &left, e);
+	if (r != 0)
+		return r;
+	return left ? order_fails(s, &why, e) : e->code;
+}
+
 static int new_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
@@ -118,8 +148,9 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 	if (new_refuses_to_replace(m->order, w))
 		return new_without_replaces(s, w, e);
 	r = order_read(s, w, &acme, e);
-	if (r == 0)
-		r = new_check(m->order, acme, w->response, e);
+	if (r != 0)
+		return new_refused(s, w, e);
+	r = new_check(m->order, acme, w->response, e);
 	if (r != 0)
 		return r;
 	mem_set_str(&m->order->url, w->response->location);

@@ -4,7 +4,6 @@
  */
 #include "agent/wanted.h"
 
-#include "acme/identifier.h"
 #include "agent/targets.h"
 #include "agent/wish.h"
 #include "agent/words.h"
@@ -102,12 +101,24 @@ int wanted_deployments(struct context *c, const struct certificate *certificate,
 	return r == 0 ? wanted_no_more(c, certificate, e) : r;
 }
 
+/* All names but perhaps optional ones, and no other. */
+static bool order_has_names(const struct order *o, const struct certificate *c)
+{
+	size_t ordered = 0;
+
+	for (size_t i = 0; i < c->names.count; i++) {
+		bool has = strlist_has(&o->names, c->names.items[i]);
+
+		if (!has && !strlist_has(&c->optional, c->names.items[i]))
+			return false;
+		ordered += has;
+	}
+	return ordered == o->names.count;
+}
+
 static bool order_is_of(const struct order *o, const struct certificate *c)
 {
-	AUTO_FREE char *ordered = identifier_set(&o->names);
-	AUTO_FREE char *wanted = identifier_set(&c->names);
-
-	return str_equal(ordered, wanted) && str_equal(o->wish, c->wish) &&
+	return order_has_names(o, c) && str_equal(o->wish, c->wish) &&
 	       o->account_id == c->account_id;
 }
 

@@ -32,6 +32,11 @@ static void ids_bind(struct sql *q, const struct id_list *l)
 	sql_bind_names(q, &words);
 }
 
+bool certificate_is_of_command(const struct certificate *c)
+{
+	return str_equal(c->origin, CERTIFICATE_COMMAND);
+}
+
 static struct certificate *certificate_read(struct sql *q)
 {
 	struct certificate *c = mem_new(sizeof(*c));

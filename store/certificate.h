@@ -16,7 +16,7 @@ struct id_list {
 struct certificate {
 	int64_t id;
 	char *name;              /* the operator's handle, unique among those not removed */
-	char *origin;            /* who made it: "command", or file:line */
+	char *origin;            /* who made it: CERTIFICATE_COMMAND, or file:line */
 	struct strlist names;    /* canonical, in the order of the wish; all of them */
 	struct strlist optional; /* those that may be left out when they fail */
 	char *wish;              /* JSON: how to get and deploy it (agent/wish.h) */
@@ -39,6 +39,11 @@ struct renewal {
 	int64_t succeeded_at; /* 0: never */
 	int64_t issued;       /* versions so far; only version_insert changes it */
 };
+
+#define CERTIFICATE_COMMAND "command"
+
+/* Whether a command made it and may change it; else that is for its configuration file. */
+bool certificate_is_of_command(const struct certificate *c);
 
 /* Inserts with its renewal and fills c->id. ERR_CONFIG when the name is taken. */
 int certificate_insert(struct store *s, struct certificate *c, struct err *e);
