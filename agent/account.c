@@ -161,19 +161,20 @@ static int register_refused(struct step *s, struct work *w, struct err *e)
 		directory = session_directory(session);
 	if (directory == NULL || r == ERR_BUSY || r == ERR_NET)
 		return r;
-	if (directory->external_account_required)
-		return err_set(
-			e, ERR_CONFIG,
+	if (directory->external_account_required) {
+		err_set(e, ERR_CONFIG,
 			"the CA %s takes accounts only with an external account binding, which "
 			"this everleaf cannot do yet; choose another --server",
 			s->label);
-	if (!m->account->agreed && directory->terms_of_service != NULL)
-		return err_set(
-			e, ERR_CONFIG,
+		snprintf(e->type, sizeof(e->type), "externalAccountRequired");
+	} else if (!m->account->agreed && directory->terms_of_service != NULL) {
+		err_set(e, ERR_CONFIG,
 			"the CA %s asks you to agree to its terms of service: read %s and run "
 			"the command again with --agree-tos",
 			s->label, directory->terms_of_service);
-	return r;
+		snprintf(e->type, sizeof(e->type), "userActionRequired");
+	}
+	return e->code;
 }
 
 static int register_hear(struct step *s, struct work *w, struct err *e)

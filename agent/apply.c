@@ -244,8 +244,8 @@ static int file_missing(struct context *c, const char *path, struct err *e)
 	int r = certificate_list(c->store, &list, &count, e);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
-		defines = defines || (!certificate_is_of_command(list[i]) &&
-				      list[i]->dropped_at == 0);
+		defines = defines ||
+			  (!certificate_is_of_command(list[i]) && list[i]->dropped_at == 0);
 	certificate_list_free(list, count);
 	if (r != 0 || !defines)
 		return r;
@@ -284,8 +284,8 @@ static int apply_config(struct context *c, const struct config *config,
 	a.accounts = mem_new((config->account_count + 1) * sizeof(*a.accounts));
 	r = run_turn(c, apply_write, &a, e);
 	if (r == 0 && a.changed + a.dropped > 0)
-		log_line(LOG_NOTICE, "the configuration changed %zu certificate%s, and dropped %zu",
-			 a.changed, a.changed == 1 ? "" : "s", a.dropped);
+		log_line(LOG_NOTICE, "the configuration changed %zu and dropped %zu certificates",
+			 a.changed, a.dropped);
 	free(a.accounts);
 	id_list_clear(&a.met);
 	return r;

@@ -31,8 +31,10 @@ int cmd_reload(struct context *c, struct err *e)
 	if (r != 0)
 		return r;
 	if (!json_flag(json_get(answer, "ok")))
-		return err_set(e, ERR_CONFIG, "the daemon read everything again; what has a mistake stays as it was: %s",
-			       json_get_text(answer, "text"));
+		return err_set(
+			e, ERR_CONFIG,
+			"the daemon read everything again; what has a mistake stays as it was: %s",
+			json_get_text(answer, "text"));
 	if (c->options->json)
 		report_print("reloaded", json_new_flag(true));
 	else if (!c->options->quiet)

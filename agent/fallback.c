@@ -12,14 +12,9 @@
 
 /* What a CA says of itself, its account or its policy, and not of what is to be certified. */
 static const char *const of_the_ca[] = {
-	"badSignatureAlgorithm",
-	"externalAccountRequired",
-	"invalidContact",
-	"invalidProfile",
-	"rejectedIdentifier",
-	"unsupportedContact",
-	"unsupportedIdentifier",
-	"userActionRequired",
+	"badSignatureAlgorithm", "externalAccountRequired", "invalidContact",
+	"invalidProfile",        "rejectedIdentifier",      "unsupportedContact",
+	"unsupportedIdentifier", "userActionRequired",
 };
 
 /* What only looks like a failure of the CA's. */
@@ -42,8 +37,7 @@ bool fallback_wanted(const struct fallback_input *in)
 	if (has_type(why, of_ours, COUNT_OF(of_ours)))
 		return false;
 	if (!passes)
-		return why->code == ERR_PROTOCOL ||
-		       has_type(why, of_the_ca, COUNT_OF(of_the_ca));
+		return why->code == ERR_PROTOCOL || has_type(why, of_the_ca, COUNT_OF(of_the_ca));
 	return near || in->failures >= FALLBACK_FAILURES ||
 	       (why->code == ERR_BUSY && why->retry_at >= in->now + FALLBACK_WAIT_S);
 }

@@ -32,8 +32,7 @@ bool fallback_wanted(const struct fallback_input *in);
 /* Of an order that failed like this for the failures-th time in a row: moves its certificate to its
  * next account if that is wanted and there is one, and makes why the reason (type "interrupted":
  * the next order comes at once). *ret_moved says whether. Within a turn. */
-int fallback_try(struct step *s, int64_t failures, struct err *why, bool *ret_moved,
-		 struct err *e);
+int fallback_try(struct step *s, int64_t failures, struct err *why, bool *ret_moved, struct err *e);
 
 /* Before an order is born: takes a certificate back to the account it prefers, if it is time. */
 int fallback_return(struct store *store, struct certificate *c, int64_t now, struct err *e);

@@ -46,7 +46,7 @@ int leave_out(struct step *s, const struct strlist *failed, struct err *why, boo
 		return r;
 	names = strlist_join(failed, ", ");
 	step_event(s, "left-out", "%s: %s", names, why->text);
-	err_while(why, "%s is optional, and left out for a day", names);
+	err_while(why, "optional, and left out for a day: %s", names);
 	why->code = ERR_NET;
 	snprintf(why->type, sizeof(why->type), "interrupted");
 	*ret_left = true;

@@ -35,7 +35,6 @@ struct option_row {
 #define OBTAIN    " obtain "
 #define RENEW     " obtain renew "
 #define SERVER    " obtain renew reconfigure "
-#define CONFIG    " check-config config "
 
 static const struct option_row rows[] = {
 	{"domain", 'd', OPTION_COMMAS, AT(domains), OBTAIN, "NAME[,NAME...]",
@@ -106,7 +105,7 @@ static const struct option_row rows[] = {
 	{"metrics-textfile", 0, OPTION_TEXT, AT(metrics_textfile), " run ", "FILE",
 	 "write them to this file each minute"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
-	{"config", 0, OPTION_TEXT, AT(config), CONFIG, "FILE",
+	{"config", 0, OPTION_TEXT, AT(config), "", "FILE",
 	 "the configuration file (default: $EVERLEAF_CONFIG, /etc/everleaf/everleaf.yaml)"},
 	{"live", 0, OPTION_FLAG, AT(live), " status ", NULL, "ask the running daemon what it does"},
 	{"warning", 0, OPTION_TEXT, AT(warning), " check ", "1/N|DAYS",

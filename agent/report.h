@@ -23,7 +23,7 @@ struct report {
 	struct strlist left_out; /* optional names that failed */
 	int64_t left_at;         /* when they did so last */
 	const char *state;       /* "valid", "due", … ; static */
-	struct err error;  /* of the renewal, an order or a deployment; code ERR_NONE: none */
+	struct err error;        /* of the renewal, an order or a deployment; code ERR_NONE: none */
 	int64_t error_at;
 };
 

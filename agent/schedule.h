@@ -27,7 +27,7 @@ struct schedule_input {
 	const char *key_kind; /* what the live one's has to be, or another is issued; NULL: any */
 	const struct strlist *left_out; /* optional names that failed; NULL: none */
 	int64_t left_at;                /* when they did so last */
-	const uint8_t *seed;             /* the store's, 32 bytes */
+	const uint8_t *seed;            /* the store's, 32 bytes */
 	int64_t now;
 };
 

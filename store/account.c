@@ -178,13 +178,13 @@ int account_retire(struct store *s, int64_t id, struct err *e)
 
 int account_open(struct store *s, struct open_rows *ret_rows, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT id, 0, next_at, owner FROM account "
-				  "WHERE (stage NOT IN ('ready', 'dead') AND (EXISTS "
-				  "(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
-				  "OR EXISTS (SELECT 1 FROM acme_order AS o "
-				  "WHERE o.account_id = account.id AND o.ended_at = 0))) "
-				  "OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT id, 0, next_at, owner FROM account "
+			"WHERE (stage NOT IN ('ready', 'dead') AND (EXISTS "
+			"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
+			"OR EXISTS (SELECT 1 FROM acme_order AS o "
+			"WHERE o.account_id = account.id AND o.ended_at = 0))) "
+			"OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
 
 	return open_rows_read(&q, s, ret_rows, e);
 }

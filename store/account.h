@@ -47,7 +47,8 @@ int account_configure(struct store *s, const struct account *a, struct err *e);
 int account_retire(struct store *s, int64_t id, struct err *e);
 
 /* Accounts that are neither READY nor dead, and that some certificate or order uses (what a file
- * names in reserve is not registered before it is needed); and the dead of which the CA has not been told. */
+ * names in reserve is not registered before it is needed); and the dead of which the CA has not
+ * been told. */
 int account_open(struct store *s, struct open_rows *ret_rows, struct err *e);
 
 void account_free(struct account *a);

@@ -343,8 +343,8 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 int renewal_left_out(struct store *s, int64_t certificate_id, struct strlist *names,
 		     int64_t *ret_left_at, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT left_out, left_at FROM renewal WHERE certificate_id = $1");
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT left_out, left_at FROM renewal WHERE certificate_id = $1");
 	int r;
 
 	sql_bind_int(&q, certificate_id);

@@ -59,8 +59,8 @@ static int target_add(struct store *s, const struct target *t, int64_t id, struc
 
 static int target_set_window(struct store *s, const struct target *t, struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE target SET window = $1 WHERE id = $2 AND window <> $1");
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE target SET window = $1 WHERE id = $2 AND window <> $1");
 
 	sql_bind_text(&q, t->window != NULL ? t->window : "");
 	sql_bind_int(&q, t->id);

@@ -55,7 +55,7 @@ struct config {
 	struct strlist notify; /* a program and its arguments; empty: none */
 	char *metrics_listen;  /* "127.0.0.1:9090", "[::1]:9090", "unix:/path"; NULL: nowhere */
 	char *metrics_textfile;
-	char *log_format;     /* "text", "json" or "journal"; NULL: not said */
+	char *log_format;     /* "text", "kv" or "json"; NULL: not said */
 	struct strlist files; /* that were read, as they were named */
 	struct json
 		*effective; /* the same for people: the file's own keys with every default

@@ -292,9 +292,9 @@ struct json *type_window(struct reading *r, const struct node *v)
 
 struct json *type_format(struct reading *r, const struct node *v)
 {
-	static const char *const formats[] = {"text", "json", "journal", NULL};
+	static const char *const formats[] = {"text", "kv", "json", NULL};
 
-	return type_one_of(r, v, "text, json or journal", formats);
+	return type_one_of(r, v, "text, kv or json", formats);
 }
 
 /* --- names --- */

@@ -73,7 +73,8 @@ class Pebble:
     http_port (where it looks for http-01 answers), modern (2.10: profiles, ARI, Retry-After)."""
 
     def __init__(self, program, dns, server_ca, folder, *, nonce_reject=0, authz_reuse=0,
-                 chain_length=1, alternate_roots=0, retry_after=(0, 0), validity=NINETY_DAYS):
+                 chain_length=1, alternate_roots=0, retry_after=(0, 0), validity=NINETY_DAYS,
+                 eab=False):
         self.program = program
         self.dns = dns
         self.server_ca = server_ca
@@ -81,6 +82,7 @@ class Pebble:
         self.bundle = server_ca.bundle
         self.retry_after = retry_after
         self.validity = validity
+        self.eab = eab  # wants an external account binding
         self.environment = {
             "PATH": os.environ["PATH"],
             "PEBBLE_VA_NOSLEEP": "1",
@@ -127,7 +129,7 @@ class Pebble:
             "httpPort": self.http_port,
             "tlsPort": lab.free_port(),
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": self.eab,
             "domainBlocklist": ["blocked-domain.example"],
             "retryAfter": {"authz": self.retry_after[0], "order": self.retry_after[1]},
             "keyAlgorithm": "ecdsa",

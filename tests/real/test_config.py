@@ -74,7 +74,7 @@ def test_every_error_is_a_line_and_the_exit_code_says_so(everleaf, write):
     result = everleaf.run("check-config", bad, env=SECRET, expect=1)
     line = GOOD.count("\n") + 1
     assert result.err.splitlines() == [
-        f'{bad}:{line}:15: "format" has to be text, json or journal, not "xml"',
+        f'{bad}:{line}:15: "format" has to be text, kv or json, not "xml"',
         f'{bad.parent}/conf.d/d.yaml:1:33: there is no solver "alown" (did you mean "alone"?)']
     assert result.out == "2 certificates, 2 accounts; 2 errors\n"
 

@@ -59,7 +59,7 @@ static const char good[] =
 	"    paused: true\n"
 	"notify: {command: [/bin/true, x]}\n"
 	"metrics: {listen: '[::1]:9090', textfile: /tmp/x.prom}\n"
-	"log: {format: journal}\n";
+	"log: {format: kv}\n";
 
 static const char more[] =
 	"{\"solvers\": {\"alone\": {\"type\": \"standalone\", \"address\": \"127.0.0.1\",\n"
@@ -169,7 +169,7 @@ static void accounts_and_what_is_given_once_are_as_written(void **state)
 	assert_list(&c->notify, "/bin/true x");
 	assert_string_equal(c->metrics_listen, "[::1]:9090");
 	assert_string_equal(c->metrics_textfile, "/tmp/x.prom");
-	assert_string_equal(c->log_format, "journal");
+	assert_string_equal(c->log_format, "kv");
 	assert_list(&c->files, "c.yaml more.yaml");
 }
 

@@ -168,9 +168,9 @@ static const struct config_case rows[] = {
 	 "c.yaml:1:21: \"textfile\" has to be a full path, starting with /, not \"x.prom\"",
 	 {NULL}},
 	/* a format with a slip */
-	{"log: {format: jurnal}\n",
-	 "c.yaml:1:15: \"format\" has to be text, json or journal, not \"jurnal\" (did you mean "
-	 "\"journal\"?)",
+	{"log: {format: jsn}\n",
+	 "c.yaml:1:15: \"format\" has to be text, kv or json, not \"jsn\" (did you mean "
+	 "\"json\"?)",
 	 {NULL}},
 	/* a notifier without a program */
 	{"notify: {}\n", "c.yaml:1:9: \"notify\" has no \"command\"", {NULL}},

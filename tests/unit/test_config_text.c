@@ -174,7 +174,7 @@ static const struct config_case rows[] = {
 	 "c.yaml:2:8: \"sever\" is no key of account \"le\" (did you mean \"server\"?)\n"
 	 "c.yaml:2:30: \"agree-tos\" has to be true or false, not yes: write true\n"
 	 "c.yaml:2:44: \"contact\" has to be a mail address, not \"nobody\"\n"
-	 "c.yaml:3:15: \"format\" has to be text, json or journal, not \"xml\"",
+	 "c.yaml:3:15: \"format\" has to be text, kv or json, not \"xml\"",
 	 {NULL}},
 	/* --- flags and numbers --- */
 

@@ -257,12 +257,14 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 
 /* What 0002 to 0004 made is taken away again, as if it had not been there. */
 static const char before_0002[] =
-	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN accounts; "
+	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN "
+	"accounts; "
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
 	"ALTER TABLE certificate DROP COLUMN dropped_at; ALTER TABLE renewal DROP COLUMN issued; "
 	"ALTER TABLE renewal DROP COLUMN left_out; ALTER TABLE renewal DROP COLUMN left_at; "
 	"ALTER TABLE target DROP COLUMN window; ALTER TABLE deployment DROP COLUMN raised; "
-	"DROP INDEX acme_order_account; CREATE INDEX acme_order_account ON acme_order (account_id); "
+	"DROP INDEX acme_order_account; CREATE INDEX acme_order_account ON acme_order "
+	"(account_id); "
 	"ALTER TABLE version DROP COLUMN seal; "
 	"DROP TABLE notice; DROP TABLE renewal_info; DROP INDEX renewal_look; "
 	"ALTER TABLE renewal DROP COLUMN look_at; ALTER TABLE version DROP COLUMN account_id; "

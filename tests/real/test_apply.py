@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+#
+# The configuration file acted upon: by the daemon, at a reload, and by commands beside it.
+
+import json
+import signal
+
+import pytest
+
+import lab
+
+
+class Config:
+    """A file that says which certificates are wanted, as a test changes its mind."""
+
+    def __init__(self, path, pebble, *more):
+        self.path = path
+        self.accounts = {f"ca{i}": {"server": p.url, "ca-bundle": str(p.bundle),
+                                    "contact": "a@everleaf.test", "agree-tos": True}
+                         for i, p in enumerate([pebble, *more], 1)}
+        self.port = pebble.http_port
+        self.certificates = {}
+        self.deployers = {}
+        self.rest = {}
+
+    def write(self, broken=""):
+        whole = {"accounts": self.accounts, "deployers": self.deployers,
+                 "solvers": {"alone": {"type": "standalone", "port": self.port}},
+                 "defaults": {"account": ["ca1"], "solver": "alone"}, **self.rest}
+        lines = [f"{key}: {json.dumps(value)}" for key, value in whole.items()]
+        lines.append("certificates:")
+        self.lines = {}
+        for name, value in self.certificates.items():
+            lines.append(f"  {name}: {json.dumps(value)}")
+            self.lines[name] = len(lines)
+        self.path.write_text("\n".join(lines) + "\n" + broken)
+        self.path.chmod(0o600)
+
+    def at(self, name):
+        return f"{self.path}:{self.lines[name]}"
+
+
+@pytest.fixture
+def config(tmp_path, pebble):
+    return Config(tmp_path / "everleaf.yaml", pebble)
+
+
+@pytest.fixture
+def daemon(everleaf, config):
+    """Starts it with the file as it is."""
+    def start(*options):
+        config.write()
+        return everleaf.start("--config", config.path, "run", *options)
+    return start
+
+
+def issued(everleaf, *names):
+    there = {c["name"]: c for c in everleaf.certificates()}
+    return all(n in there and there[n]["serial"] for n in names)
+
+
+def wait_for(everleaf, *names):
+    lab.wait_until(f"{names} are issued", lambda: issued(everleaf, *names), 30)
+
+
+def test_the_daemon_issues_and_deploys_what_the_file_says(
+        everleaf, daemon, config, journal, names, tmp_path):
+    one, two = names(2)
+    config.deployers = {
+        "files": {"type": "files", "directory": str(tmp_path / "out")},
+        "hook": {"type": "exec", "command": [str(journal.hook("deploy"))]}}
+    config.certificates = {one: {"deploy": ["files", "hook"]}, "pair": {"names": [two, "b." + two]}}
+    daemon()
+    wait_for(everleaf, one, "pair")
+    lab.wait_until("the hook ran", journal.ran)
+    assert (tmp_path / "out" / "fullchain.pem").read_text().count("BEGIN CERTIFICATE") >= 2
+    assert everleaf.certificate("pair")["names"] == [two, "b." + two]
+    assert everleaf.ask("show", one)["certificate"]["origin"] == config.at(one)
+
+
+def test_a_reload_takes_effect_at_once(everleaf, daemon, config, names):
+    one, two = names(2)
+    config.certificates = {one: {}}
+    running = daemon()
+    wait_for(everleaf, one)
+    config.certificates = {two: {}, one: {"names": [one, "www." + one]}}
+    config.write()
+    everleaf.run("reload")
+    wait_for(everleaf, two)
+    lab.wait_until("the other names are there", lambda: everleaf.ask("show", one)["certificate"][
+        "names"] == [one, "www." + one] and everleaf.certificate(one)["state"] == "valid")
+    lab.wait_until("there is a new version", lambda: len(
+        everleaf.ask("show", one)["certificate"]["versions"]) == 2)
+    config.certificates = {two: {}, one: {"names": [one, "www." + one], "key": "ec-384"}}
+    config.write()
+    running.signal(signal.SIGHUP)
+    lab.wait_until("another type of key is there", lambda: everleaf.ask("show", one)[
+        "certificate"]["key_type"] == "ec-384")
+
+
+def test_what_leaves_the_file_is_not_renewed_and_nothing_of_it_is_lost(
+        everleaf, daemon, config, names):
+    one, two = names(2)
+    config.certificates = {one: {}, two: {}}
+    daemon()
+    wait_for(everleaf, one, two)
+    serial = everleaf.serial(one)
+    del config.certificates[one]
+    config.write()
+    everleaf.run("reload")
+    gone = everleaf.certificate(one)
+    assert gone["state"] == "dropped" and int(gone["serial"], 16) == serial
+    assert gone["next"]["what"] == "nothing"
+    assert "says nothing of it any more" in everleaf.run("show", one).out
+    assert everleaf.certificate(two)["state"] == "valid"
+    config.certificates[one] = {}
+    config.write()
+    everleaf.run("reload")
+    back = everleaf.certificate(one)
+    assert back["state"] == "valid" and int(back["serial"], 16) == serial
+
+
+def test_a_broken_file_leaves_everything_as_it_was_and_says_so(everleaf, daemon, config, names):
+    one, two = names(2)
+    config.certificates = {one: {}, two: {}}
+    running = daemon()
+    wait_for(everleaf, one, two)
+    config.write(broken="nonsense: [\n")
+    said = everleaf.run("reload", expect=1).err
+    assert str(config.path) in said and "stays as it was" in said
+    assert {c["state"] for c in everleaf.certificates()} == {"valid"}
+    # One mistake does not stop the others.
+    config.certificates[one] = {"nmaes": [one]}
+    config.certificates["third"] = {"names": ["third." + one]}
+    config.write()
+    said = everleaf.run("reload", expect=1).err
+    assert 'did you mean "names"?' in said and config.at(one) in said
+    wait_for(everleaf, "third")
+    assert {c["state"] for c in everleaf.certificates()} == {"valid"}
+    assert running.running()
+
+
+def test_renew_without_a_daemon_acts_on_the_file_too(everleaf, config, name):
+    config.certificates = {name: {}}
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    assert everleaf.certificate(name)["state"] == "valid"
+    config.certificates["broken"] = {"key": "dsa"}
+    config.write()
+    refused = everleaf.run("--config", config.path, "renew", expect=1)
+    assert config.at("broken") in refused.err and "1 not due" in refused.out
+
+
+def test_a_default_file_that_vanished_gives_nothing_up(everleaf, config, name):
+    config.certificates = {name: {}}
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    config.path.unlink()
+    said = everleaf.run("--config", config.path, "renew", expect=1).err
+    assert str(config.path) in said
+    assert everleaf.certificate(name)["state"] == "valid"
+
+
+def test_commands_do_not_change_what_a_file_defines_and_name_its_line(everleaf, config, names):
+    one, two = names(2)
+    config.certificates = {one: {}, "later": {"names": [two]}}
+    config.write()
+    in_file = ["--config", config.path]
+    # Not yet applied, and known all the same.
+    refused = everleaf.run(*in_file, "obtain", "-d", two, *everleaf.ca(), *everleaf.standalone(),
+                           expect=1)
+    assert config.at("later") in refused.err
+    everleaf.run(*in_file, "renew")
+    for command in (["obtain", "-d", one], ["reconfigure", one, "--key-type", "ec-384"],
+                    ["pause", one], ["resume", one], ["delete", one],
+                    ["renew", one, "--server", everleaf.pebble.url]):
+        refused = everleaf.run(*in_file, *command, expect=1)
+        assert config.at(one) in refused.err, command
+    assert everleaf.certificate(one)["state"] == "valid"
+    # What the file gave up is anybody's.
+    config.certificates = {}
+    config.write()
+    everleaf.run(*in_file, "renew")
+    everleaf.obtain(one)
+    assert everleaf.ask("show", one)["certificate"]["origin"] == "command"
+    everleaf.run(*in_file, "delete", "later")
+
+
+def test_a_file_does_not_take_what_a_command_made(everleaf, config, names):
+    one, two = names(2)
+    everleaf.obtain(one)
+    config.certificates = {one: {"names": [two]}, two: {}}
+    config.write()
+    said = everleaf.run("--config", config.path, "renew", expect=1).err
+    assert config.at(one) in said and "everleaf obtain" in said
+    assert everleaf.certificate(one)["names"] == [one]
+    assert everleaf.certificate(two)["state"] == "valid"
+
+
+def test_an_optional_name_that_the_ca_refuses_does_not_block_the_rest(
+        everleaf, config, name, pebble):
+    if not pebble.modern:
+        pytest.skip("needs Pebble 2.10: this one refuses without saying which name")
+    config.certificates = {name: {"names": [name], "optional": ["blocked-domain.example"]}}
+    config.write()
+    seen = pebble.watch()
+    everleaf.run("--config", config.path, "renew")
+    got = everleaf.certificate(name)
+    assert got["state"] == "degraded" and got["left_out"] == ["blocked-domain.example"]
+    assert got["names"] == [name, "blocked-domain.example"], "what is wanted stays wanted"
+    assert "without blocked-domain.example" in everleaf.run("status").out
+    assert len(seen.issued()) == 1
+    everleaf.run("--config", config.path, "renew")
+    assert len(seen.issued()) == 1, "it is tried again in a day"
+
+
+def test_the_next_ca_of_the_list_is_used_when_the_first_does_not_want_the_account(
+        everleaf_at, new_pebble, tmp_path, name):
+    refuses = new_pebble(eab=True)
+    issues = new_pebble()
+    try:
+        everleaf = everleaf_at(issues)
+        config = Config(tmp_path / "everleaf.yaml", refuses, issues)
+        config.port = issues.http_port
+        config.rest = {"defaults": {"account": ["ca1", "ca2"], "solver": "alone"}}
+        config.certificates = {name: {}}
+        config.write()
+        everleaf.run("--config", config.path, "renew")
+        assert everleaf.certificate(name)["state"] == "valid"
+        history = everleaf.run("history", name).out
+        assert refuses.url in history and issues.url in history
+    finally:
+        refuses.stop()
+        issues.stop()
