@@ -224,37 +224,51 @@ enum retry_class retry_classify(const struct acme_problem *p, int64_t retry_afte
 static const struct {
 	const char *type;
 	int status;
+	const char *mention; /* has to be in the detail; NULL: nothing */
 	const char *hint;
 } hints[] = {
-	{"unauthorized", IN_OBJECT,
+	{"dns", ANY, "NXDOMAIN",
+	 "the name does not exist in DNS: add an A or AAAA record, or take the name out"},
+	{"connection", ANY, "::",
+	 "the CA went to the name's IPv6 address: listen there, or take the AAAA record away"},
+	{"rateLimited", ANY, "unpause",
+	 "the CA paused the name after many failures: visit that page once the cause is mended"},
+	{"unauthorized", IN_OBJECT, NULL,
 	 "the CA fetched something else than our answer: does the name lead to this machine?"},
-	{"unauthorized", ANY, "the account may not do this"},
-	{"incorrectResponse", ANY,
+	{"unauthorized", ANY, NULL, "the account may not do this"},
+	{"incorrectResponse", ANY, NULL,
 	 "the CA fetched something else than our answer: does the name lead to this machine?"},
-	{"connection", ANY,
+	{"connection", ANY, NULL,
 	 "the CA could not connect: look at the name's address records, firewall and port"},
-	{"dns", ANY, "the CA could not resolve the name: look at its DNS records and name servers"},
-	{"tls", ANY, "the CA's TLS connection failed: something else answers on the TLS port"},
-	{"caa", ANY, "a CAA record of the domain forbids this CA: change the record or the CA"},
-	{"rejectedIdentifier", ANY, "this CA issues no certificate for that name"},
-	{"unsupportedIdentifier", ANY, "this CA does not support that kind of name"},
-	{"userActionRequired", ANY, "nothing is tried again before you acted"},
-	{"accountDoesNotExist", ANY, "this CA does not know the account key: register again"},
-	{"externalAccountRequired", ANY, "this CA wants a key id and MAC key from its web site"},
-	{"badCSR", ANY, "the CA does not like the key or the names of the request"},
-	{"badPublicKey", ANY, "the CA does not accept this key: choose another kind"},
-	{"badSignatureAlgorithm", ANY, "the CA does not accept this key: choose another kind"},
-	{"invalidContact", ANY, "correct the contact address"},
-	{"unsupportedContact", ANY, "give a contact of the form mailto:you@example.org"},
-	{"invalidProfile", ANY, "choose a profile that the CA's directory lists"},
-	{"malformed", ANY, "the CA did not understand the request: is the server URL right?"},
+	{"dns", ANY, NULL,
+	 "the CA could not resolve the name: look at its DNS records and name servers"},
+	{"tls", ANY, NULL,
+	 "the CA's TLS connection failed: something else answers on the TLS port"},
+	{"caa", ANY, NULL,
+	 "a CAA record of the domain forbids this CA: change the record or the CA"},
+	{"rejectedIdentifier", ANY, NULL, "this CA issues no certificate for that name"},
+	{"unsupportedIdentifier", ANY, NULL, "this CA does not support that kind of name"},
+	{"userActionRequired", ANY, NULL, "nothing is tried again before you acted"},
+	{"accountDoesNotExist", ANY, NULL, "this CA does not know the account key: register again"},
+	{"externalAccountRequired", ANY, NULL,
+	 "this CA wants a key id and MAC key from its web site"},
+	{"badCSR", ANY, NULL, "the CA does not like the key or the names of the request"},
+	{"badPublicKey", ANY, NULL, "the CA does not accept this key: choose another kind"},
+	{"badSignatureAlgorithm", ANY, NULL,
+	 "the CA does not accept this key: choose another kind"},
+	{"invalidContact", ANY, NULL, "correct the contact address"},
+	{"unsupportedContact", ANY, NULL, "give a contact of the form mailto:you@example.org"},
+	{"invalidProfile", ANY, NULL, "choose a profile that the CA's directory lists"},
+	{"malformed", ANY, NULL, "the CA did not understand the request: is the server URL right?"},
 };
 
 static const char *hint_find(const struct acme_problem *p)
 {
 	for (size_t i = 0; i < COUNT_OF(hints); i++) {
 		if (acme_problem_is(p, hints[i].type) &&
-		    (hints[i].status == ANY || hints[i].status == p->status))
+		    (hints[i].status == ANY || hints[i].status == p->status) &&
+		    (hints[i].mention == NULL ||
+		     (p->detail != NULL && strstr(p->detail, hints[i].mention) != NULL)))
 			return hints[i].hint;
 	}
 	return NULL;

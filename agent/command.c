@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{"status", " list certificates ", cmd_status, true, "[--live]",
 	 "one line for each certificate"},
 	{"show", "", cmd_show, true, "CERTIFICATE", "everything about one certificate"},
+	{"why", "", cmd_why, true, "CERTIFICATE", "what comes next, when, and why"},
 	{"history", "", cmd_history, true, "[CERTIFICATE]", "what happened, and why"},
 	{"deploy", "", cmd_deploy, true, "CERTIFICATE", "deploy the present certificate again"},
 	{"export", "", cmd_export, true, "CERTIFICATE --out DIR", "write its files somewhere"},

@@ -15,7 +15,7 @@
 
 /* Above the size of err.text: escaping never shortens, so a text that was cut here is cut once
  * more, and properly, there. */
-#define RAW_SIZE 1024
+#define RAW_SIZE 2048
 
 static const char *const code_names[ERR_CODES] = {
 	"none", "net", "busy", "problem", "config", "store", "child", "protocol", "sys", "bug",

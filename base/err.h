@@ -31,7 +31,7 @@ struct err {
 	enum err_code code;
 	int64_t retry_at; /* Unix seconds, ERR_BUSY only, else 0 */
 	char type[64];    /* ACME problem type without its URN prefix, or "" (RFC 8555 6.7) */
-	char text[512];   /* one sentence, printable, never a secret */
+	char text[1024];  /* one sentence, printable, never a secret; room for a CA's long URL */
 };
 
 /* Sets *e (code and text; retry_at and type become empty) and returns code, so that a failing

@@ -232,3 +232,40 @@ def test_the_next_ca_of_the_list_is_used_when_the_first_does_not_want_the_accoun
     finally:
         refuses.stop()
         issues.stop()
+
+
+def reasons(everleaf, name):
+    told = {}
+    for reason in everleaf.ask("why", name)["why"]["reasons"]:
+        told.setdefault(reason["about"], []).append(reason["text"])
+    return {about: "; ".join(texts) for about, texts in told.items()}
+
+
+def test_why_says_what_is_wanted_what_is_there_and_what_comes_next(
+        everleaf, config, name, pebble):
+    config.certificates = {name: {}}
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    everleaf.run("--config", config.path, "renew")
+    told = reasons(everleaf, name)
+    assert name in told["wanted"] and config.at(name) in told["wanted"]
+    assert everleaf.certificate(name)["serial"] in told["there"]
+    assert told["CA"] == pebble.url
+    assert told["next"].startswith("renew it at ")
+    assert "without advice" in told["lifetime"]
+    if pebble.modern:
+        assert "the CA advises between" in told["advice"]
+        assert "is asked again at" in told["advice"]
+    people = everleaf.run("why", name).out
+    assert all(text.split(";")[0] in people for text in told.values())
+
+
+def test_why_repeats_what_the_ca_said_of_a_failure_and_what_to_do(everleaf, name):
+    everleaf.obtain("blocked-domain.example", expect=1)
+    told = reasons(everleaf, "blocked-domain.example")
+    assert "no certificate yet" in told["there"]
+    assert "the CA says:" in told["last error"]
+    assert "this CA issues no certificate for that name" in told["last error"]
+    assert "1 attempt failed" in told["back-off"] and "not again before" in told["back-off"]
+    assert "there is no certificate yet" not in told["next"], "a failure comes first"
+    assert "attempt 1 failed" in told["next"]

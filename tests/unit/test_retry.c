@@ -166,6 +166,21 @@ static const struct {
 	 "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"too many\"}",
 	 10,
 	 {"too many (rateLimited)", "again after 1970-01-12T13:46:50Z"}},
+	{0,
+	 "{\"type\":\"urn:ietf:params:acme:error:dns\",\"detail\":\"DNS problem: NXDOMAIN looking "
+	 "up A for no.example\"}",
+	 0,
+	 {"NXDOMAIN looking up A", "the name does not exist in DNS"}},
+	{0,
+	 "{\"type\":\"urn:ietf:params:acme:error:connection\",\"detail\":\"2001:db8::1: Fetching "
+	 "http://a.example/: Connection refused\"}",
+	 0,
+	 {"Connection refused", "take the AAAA record away"}},
+	{429,
+	 "{\"type\":\"urn:ietf:params:acme:error:rateLimited\",\"detail\":\"Your account is "
+	 "temporarily prevented. Please visit: https://ca.example/unpause?jwt=x\"}",
+	 0,
+	 {"https://ca.example/unpause?jwt=x", "the CA paused the name"}},
 	{502, "<html>bad gateway</html>", 0, {"<html>bad gateway</html> (HTTP status 502)"}},
 	{404, "", 0, {"HTTP status 404"}},
 };
