@@ -49,6 +49,8 @@ static void print_line(const struct context *c, const struct report *r, int widt
 	printf("%-*s  %s%-8s%s  %-20s  %-20s  %s\n", width, r->certificate->name,
 	       report_color(c, r->state), r->state, report_plain(c), until, next, names);
 	print_left_out(r, width);
+	if (r->next.free_at != 0)
+		printf("%-*s  %s\n", width, "", r->next.why);
 	if (r->error.code == ERR_NONE)
 		return;
 	printf("%-*s  %s\n", width, "", r->error.text);
@@ -69,8 +71,10 @@ static int width_of(struct certificate *const *list, size_t count)
 static int status_each(struct context *c, struct certificate *const *list, size_t count,
 		       struct json *all, struct err *e)
 {
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
 	int width = width_of(list, count);
 
+	c->book = &book;
 	if (all == NULL && count > 0)
 		printf("%-*s  %-8s  %-20s  %-20s  %s\n", width, "CERTIFICATE", "STATE",
 		       "VALID UNTIL", "NEXT", "NAMES");

@@ -20,6 +20,8 @@ enum exit_code {
 	EXIT_LATER = 75,  /* nothing is wrong here: try again later */
 };
 
+struct limits_book;
+
 /* What a command is given. */
 struct context {
 	const struct options *options;
@@ -28,7 +30,8 @@ struct context {
 	bool color;                   /* stdout is a terminal that wants colours */
 	bool informed;                /* CAs are asked when they advise to renew (RFC 9773) */
 	const struct strlist *notify; /* as engine_config's; NULL: no notices */
-	struct store *rehearsal; /* a dry run: the real store; the other one is a scratch one */
+	struct limits_book *book; /* the limits of CAs for one reading; NULL: counted each time */
+	struct store *rehearsal;  /* a dry run: the real store; the other one is a scratch one */
 };
 
 /* Returns an exit code, or a negative enum err_code with e filled, which main prints. */

@@ -329,6 +329,7 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 	int r;
 
 	g->config = *config;
+	g->book.store = config->store;
 	if (g->config.transport_new == NULL)
 		g->config.transport_new = transport_http_new;
 	r = standalone_new(&answers, &g->standalone, e);
@@ -357,6 +358,13 @@ struct scope *engine_scope(const struct engine *g, int64_t certificate_id)
 		if (g->scopes[i].certificate_id == certificate_id)
 			return &g->scopes[i];
 	return NULL;
+}
+
+bool engine_limited(const struct engine *g, int64_t certificate_id)
+{
+	const struct scope *scope = engine_scope(g, certificate_id);
+
+	return scope != NULL && scope->limited;
 }
 
 bool engine_said(const struct engine *g, int64_t certificate_id)
@@ -506,6 +514,7 @@ void engine_free(struct engine *g)
 	if (g == NULL)
 		return;
 	engine_forget(g);
+	limits_forget(&g->book);
 	free(g->steps);
 	free(g->scopes);
 	free(g->ended);

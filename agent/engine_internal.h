@@ -6,6 +6,7 @@
 #define AGENT_ENGINE_INTERNAL_H
 
 #include "agent/engine.h"
+#include "agent/limits.h"
 #include "agent/work.h"
 
 #define ENGINE_MAX_HEARD    64     /* outcomes of one turn (HACKING.md) */
@@ -24,6 +25,7 @@ struct scope {
 	bool under_way; /* an order was there already: --force asks for no second one */
 	bool tried;     /* an order was born in this run */
 	bool said;      /* people were told what failed in this run */
+	bool limited;   /* a limit of the CA is in the way */
 };
 
 /* A CA this process talks to. */
@@ -50,10 +52,11 @@ struct engine {
 	struct scope *scopes;
 	size_t scope_count;
 	struct standalone *standalone;
-	int64_t look_ms;   /* mono: when to look for work */
-	int64_t resume_ms; /* mono: no turn before (a commit failed) */
-	int64_t drain_ms;  /* mono: when waiting for what is out ends; 0: not draining */
-	int64_t next_at;   /* what the last look found due next, 0: nothing */
+	struct limits_book book; /* with what this process has begun since it was counted */
+	int64_t look_ms;         /* mono: when to look for work */
+	int64_t resume_ms;       /* mono: no turn before (a commit failed) */
+	int64_t drain_ms;        /* mono: when waiting for what is out ends; 0: not draining */
+	int64_t next_at;         /* what the last look found due next, 0: nothing */
 	int64_t ca_requests, ca_failures;
 	struct err error; /* of the last turn that crashed */
 	int64_t error_at;

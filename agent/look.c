@@ -190,9 +190,18 @@ static bool has_order(const struct open_rows *orders, int64_t certificate_id)
 	return false;
 }
 
-/* Whether it is to become an order now: it is due, or the operator wants it. */
-static bool look_issues(struct look *l, const struct certificate *c, const struct schedule *s)
+static void look_limited(const struct certificate *c, const struct outlook *o, struct scope *scope)
 {
+	if (!scope->limited)
+		log_line(LOG_ERROR, "%s: %s", c->name, o->limit.why);
+	scope->limited = scope->said = true;
+}
+
+/* Whether it is to become an order now: it is due, or the operator wants it. A limit of the CA is
+ * like a Retry-After: it holds for everybody. */
+static bool look_issues(struct look *l, const struct certificate *c, const struct outlook *o)
+{
+	const struct schedule *s = &o->next;
 	struct scope *scope = engine_scope(l->g, c->id);
 
 	if (s->what == SCHEDULE_NOTHING)
@@ -201,6 +210,10 @@ static bool look_issues(struct look *l, const struct certificate *c, const struc
 		return s->when <= l->now;
 	if (scope->tried || (scope->issue == ISSUE_NOW && scope->under_way))
 		return false;
+	if (s->free_at > l->now) {
+		look_limited(c, o, scope);
+		return false;
+	}
 	scope->tried =
 		scope->issue == ISSUE_NOW || (l->g->config.patient ? s->when : s->due) <= l->now;
 	return scope->tried;
@@ -240,7 +253,11 @@ static int look_puzzles(struct look *l, const struct certificate *c, const struc
 
 static int look_certificate(struct look *l, const struct certificate *c, struct err *e)
 {
-	struct outlook o AUTO_OUTLOOK = {0};
+	const struct scope *scope = engine_scope(l->g, c->id);
+	struct outlook o AUTO_OUTLOOK = {
+		.book = &l->g->book,
+		.wanted = scope != NULL && scope->issue == ISSUE_NOW && !scope->tried,
+	};
 	struct err why = {0};
 	struct step *step;
 	int r;
@@ -251,11 +268,13 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	r = outlook_read(l->g->config.store, c, l->now, &o, &why);
 	if (r != 0)
 		return look_puzzles(l, c, &why, e);
-	if (!look_issues(l, c, &o.next)) {
+	if (!look_issues(l, c, &o)) {
 		if (look_asks(l, c, &o))
 			return look_claim(l, &machine_renewal_info, c->id, e);
 		return l->g->config.by_hand ? 0 : look_leaves(l, c, look_until(l, &o), e);
 	}
+	if (o.limits != NULL)
+		limits_begin(o.limits, &o.wish, l->now);
 	step = engine_adopt(l->g, &machine_renewal, c->id);
 	r = machine_renewal.load(step, &why);
 	return r != 0 ? look_unreadable(step, &why, e) : 0;
@@ -303,6 +322,15 @@ static int look_at(struct look *l, const struct open_rows *orders, int64_t id, s
 	if (c->removed_at != 0)
 		return 0;
 	return has_order(orders, id) ? look_is_under_way(l, c, e) : look_certificate(l, c, e);
+}
+
+/* What was begun is counted from its row once it has one. */
+static void look_counts_anew(struct engine *g)
+{
+	for (size_t i = 0; i < g->step_count; i++)
+		if (g->steps[i]->machine == &machine_renewal && !g->steps[i]->over)
+			return;
+	limits_forget(&g->book);
 }
 
 /* A command's are those it was asked for; the daemon's those that the schedule may have something
@@ -415,6 +443,7 @@ int engine_look(struct engine *g, struct err *e)
 	int r;
 
 	g->elsewhere = 0;
+	look_counts_anew(g);
 	r = look_all(&l, e);
 	free(l.accounts);
 	if (r != 0)

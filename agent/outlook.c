@@ -4,6 +4,88 @@
  */
 #include "agent/outlook.h"
 
+#include "acme/types.h"
+#include "store/account.h"
+#include "store/directory.h"
+
+#include <string.h>
+
+/* Whether the CA's directory, as it was read last, offers renewal information. */
+static bool ca_informs(struct store *store, int64_t account_id)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	AUTO_DIRECTORY struct acme_directory *d = NULL;
+	AUTO_FREE char *body = NULL;
+
+	return account_load(store, account_id, &a, NULL) == 0 && a != NULL &&
+	       directory_load(store, a->server, &body, NULL) == 0 && body != NULL &&
+	       acme_directory_parse(body, strlen(body), &d, NULL) == 0 && d->renewal_info != NULL;
+}
+
+static bool shares_a_name(const struct strlist *a, const struct strlist *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strlist_has(b, a->items[i]))
+			return true;
+	return false;
+}
+
+char *outlook_replaces(struct store *s, const struct outlook *o)
+{
+	const struct certificate *c = o->in.certificate;
+
+	if (o->live == NULL || o->info == NULL || o->live->ari_id == NULL ||
+	    o->live->account_id != c->account_id ||
+	    (o->info->version_id == o->live->id && o->info->refused) ||
+	    !shares_a_name(&o->live->names, &c->names) || !ca_informs(s, c->account_id))
+		return NULL;
+	return mem_str(o->live->ari_id);
+}
+
+/* What it has is for the same names, and of the same CA as far as that is known. */
+static int outlook_renews(struct store *s, const struct outlook *o, const char *server,
+			  bool *ret_renews, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	int r = 0;
+
+	*ret_renews = o->live != NULL && o->next.what == SCHEDULE_RENEW;
+	if (*ret_renews && o->live->account_id != 0)
+		r = account_load(s, o->live->account_id, &a, e);
+	if (a != NULL && !str_equal(a->server, server))
+		*ret_renews = false;
+	return r;
+}
+
+/* What is not due has no limits yet. */
+static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
+{
+	const struct certificate *c = o->in.certificate;
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	AUTO_FREE char *replaces = NULL;
+	int r;
+
+	if (o->book == NULL || o->next.what == SCHEDULE_NOTHING ||
+	    (!o->wanted && o->next.due > o->in.now))
+		return 0;
+	r = account_load(s, c->account_id, &a, e);
+	if (r == 0 && a != NULL)
+		r = limits_find(o->book, a->server, o->in.now, &o->limits, e);
+	if (r != 0 || o->limits == NULL)
+		return r;
+	replaces = outlook_replaces(s, o);
+	o->wish.account_id = c->account_id;
+	o->wish.names = &c->names;
+	o->wish.replaces = replaces != NULL;
+	r = outlook_renews(s, o, a->server, &o->wish.renews, e);
+	if (r != 0)
+		return r;
+	o->limit = limits_judge(o->limits, &o->wish, o->in.now);
+	o->in.limit = &o->limit;
+	o->next = schedule(&o->in);
+	return 0;
+}
+
 int outlook_read(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
 		 struct err *e)
 {
@@ -17,7 +99,7 @@ int outlook_read(struct store *s, const struct certificate *c, int64_t now, stru
 	if (r == 0 && c->optional.count > 0)
 		r = renewal_left_out(s, c->id, &ret->left_out, &left_at, e);
 	if (r == 0 && !certificate_is_of_command(c))
-		r = wish_parse(c->wish, &ret->wish, e);
+		r = wish_parse(c->wish, &ret->want, e);
 	if (r != 0)
 		return r;
 	ret->in = (struct schedule_input){
@@ -25,21 +107,21 @@ int outlook_read(struct store *s, const struct certificate *c, int64_t now, stru
 		.live = ret->live,
 		.renewal = &ret->renewal,
 		.info = ret->info,
-		.key_kind = ret->wish != NULL ? key_kind_name(ret->wish->key) : NULL,
+		.key_kind = ret->want != NULL ? key_kind_name(ret->want->key) : NULL,
 		.left_out = &ret->left_out,
 		.left_at = left_at,
 		.seed = store_seed(s),
 		.now = now,
 	};
 	ret->next = schedule(&ret->in);
-	return 0;
+	return outlook_limit(s, ret, e);
 }
 
 void outlook_clear(struct outlook *o)
 {
 	version_free(o->live);
 	renewal_info_free(o->info);
-	wish_free(o->wish);
+	wish_free(o->want);
 	strlist_clear(&o->left_out);
 	*o = (struct outlook){0};
 }

@@ -9,18 +9,31 @@
 #include "agent/wish.h"
 
 struct outlook {
+	/* To be set before: where the CA's limits are counted, NULL: they are not looked at;
+	 * and whether it is wanted now, due or not. */
+	struct limits_book *book;
+	bool wanted;
+
 	struct version *live; /* NULL: none yet */
 	struct renewal renewal;
 	struct renewal_info *info;
-	struct wish *wish;
+	struct wish *want; /* of a file's certificate; else NULL */
 	struct strlist left_out;
 	struct schedule_input in; /* borrows the above, and the certificate */
 	struct schedule next;
+	struct limits *limits;      /* of its CA; NULL: none are known, or it is not due */
+	struct limit_wish wish;     /* then: what it would be for them */
+	struct limit_verdict limit; /* what they say */
 };
 
 /* Reads what is needed; outlook_clear also after a failure. */
 int outlook_read(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
 		 struct err *e);
+
+/* RFC 9773 5: which certificate an order would replace, so that the CA exempts it from its limits.
+ * Only for the account that it was issued for, and not once that was refused. NULL: none. The
+ * caller frees. */
+char *outlook_replaces(struct store *s, const struct outlook *o);
 
 void outlook_clear(struct outlook *o);
 #define AUTO_OUTLOOK AUTO(outlook_clear)

@@ -15,12 +15,9 @@
 #include "agent/outlook.h"
 #include "agent/work.h"
 #include "base/log.h"
-#include "store/directory.h"
 #include "store/keys.h"
-#include "store/renewal_info.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define CSR_MAX 65536
 
@@ -100,69 +97,21 @@ static int key_ask(struct step *s, struct err *e)
 	return r != 0 ? r : work_key(s, m->wish->key, e);
 }
 
-/* Whether the CA's directory, as it was read last, offers renewal information. */
-static bool ca_informs(struct store *store, int64_t account_id)
-{
-	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	AUTO_DIRECTORY struct acme_directory *d = NULL;
-	AUTO_FREE char *body = NULL;
-
-	return account_load(store, account_id, &a, NULL) == 0 && a != NULL &&
-	       directory_load(store, a->server, &body, NULL) == 0 && body != NULL &&
-	       acme_directory_parse(body, strlen(body), &d, NULL) == 0 && d->renewal_info != NULL;
-}
-
-static bool shares_a_name(const struct strlist *a, const struct strlist *b)
-{
-	for (size_t i = 0; i < a->count; i++)
-		if (strlist_has(b, a->items[i]))
-			return true;
-	return false;
-}
-
-/* RFC 9773 5: which certificate the order replaces, so that the CA exempts it from its limits. Only
- * for the account that it was issued for, and not once that was refused. NULL: none. */
-static char *order_replaces(struct step *s, const struct certificate *c)
-{
-	AUTO_VERSION struct version *live = NULL;
-	AUTO_INFO_ROW struct renewal_info *info = NULL;
-	struct store *store = engine_store(s->engine);
-
-	if (version_load(store, c->live_version_id, &live, NULL) != 0 || live == NULL ||
-	    renewal_info_load(store, c->id, &info, NULL) != 0 || info == NULL ||
-	    live->ari_id == NULL || live->account_id != c->account_id ||
-	    (info->version_id == live->id && info->refused) ||
-	    !shares_a_name(&live->names, &c->names) || !ca_informs(store, c->account_id))
-		return NULL;
-	return mem_str(live->ari_id);
-}
-
-/* All names that are wanted, without those that were left out lately. */
-static int order_names(struct step *s, const struct certificate *c, struct strlist *names,
-		       struct err *e)
-{
-	struct outlook o AUTO_OUTLOOK = {0};
-	int r = outlook_read(engine_store(s->engine), c, step_now(s), &o, e);
-
-	if (r == 0)
-		schedule_names(&o.in, names);
-	return r;
-}
-
 static int order_fill(struct step *s, const struct key *key, struct order *o, struct err *e)
 {
 	struct renewal_memory *m = s->memory;
-	int r;
+	struct outlook now AUTO_OUTLOOK = {0};
+	int r = outlook_read(engine_store(s->engine), m->certificate, step_now(s), &now, e);
 
+	if (r != 0)
+		return r;
+	o->replaces = outlook_replaces(engine_store(s->engine), &now);
 	o->certificate_id = s->id;
 	o->account_id = m->certificate->account_id;
 	o->key_kind = mem_str(key_kind_name(m->wish->key));
 	key_hash(key, o->key_hash);
-	r = order_names(s, m->certificate, &o->names, e);
-	if (r != 0)
-		return r;
+	schedule_names(&now.in, &o->names);
 	o->wish = mem_str(m->certificate->wish);
-	o->replaces = order_replaces(s, m->certificate);
 	o->stage = mem_str("new");
 	o->created_at = step_now(s);
 	return key_csr(key, &o->names, &o->csr, e);

@@ -18,7 +18,8 @@
 int run_schedule(struct context *c, const struct certificate *certificate, struct schedule *ret,
 		 struct err *e)
 {
-	struct outlook o AUTO_OUTLOOK = {0};
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
+	struct outlook o AUTO_OUTLOOK = {.book = c->book != NULL ? c->book : &book};
 	int r = outlook_read(c->store, certificate, clock_now(c->clock), &o, e);
 
 	if (r == 0)
@@ -169,7 +170,7 @@ static int order_result(struct context *c, const struct certificate *certificate
 		r = run_schedule(c, certificate, &s, e);
 	if (r != 0)
 		return r;
-	if (o != NULL && o->ended_at == 0)
+	if (item->limited || (o != NULL && o->ended_at == 0))
 		item->result = RUN_LATER;
 	else if (s.what != SCHEDULE_NOTHING && s.due <= now)
 		item->result =
@@ -239,6 +240,12 @@ static int item_reason(struct context *c, const struct run_item *item, struct er
 	return report_reason(c, certificate, e);
 }
 
+static void item_heard(struct run_item *item, const struct engine *g)
+{
+	item->said = engine_said(g, item->certificate_id);
+	item->limited = engine_limited(g, item->certificate_id);
+}
+
 int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e)
 {
 	struct engine_config config = {
@@ -271,7 +278,7 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 	if (r == ERR_BUSY)
 		engine_stop(g);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		items[i].said = engine_said(g, items[i].certificate_id);
+		item_heard(&items[i], g);
 	engine_free(g);
 	loop_event_free(config.loop);
 	for (size_t i = 0; r == 0 && i < count; i++) {

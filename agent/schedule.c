@@ -187,6 +187,18 @@ static void schedule_back_off(const struct schedule_input *in, struct schedule *
 		 (long long)in->renewal->failures);
 }
 
+/* The CA would refuse it before, also for a command. */
+static void schedule_limit(const struct schedule_input *in, struct schedule *s)
+{
+	if (in->limit == NULL || in->limit->at <= in->now)
+		return;
+	s->free_at = in->limit->at;
+	if (s->free_at <= s->when)
+		return;
+	s->when = s->free_at;
+	snprintf(s->why, sizeof(s->why), "%s", in->limit->why);
+}
+
 struct schedule schedule(const struct schedule_input *in)
 {
 	const char *rests = schedule_rests(in->certificate);
@@ -199,6 +211,7 @@ struct schedule schedule(const struct schedule_input *in)
 	s = schedule_wanted(in);
 	s.when = s.due;
 	schedule_back_off(in, &s);
+	schedule_limit(in, &s);
 	return s;
 }
 

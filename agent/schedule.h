@@ -6,6 +6,7 @@
 #ifndef AGENT_SCHEDULE_H
 #define AGENT_SCHEDULE_H
 
+#include "agent/limits.h"
 #include "store/certificate.h"
 #include "store/renewal_info.h"
 #include "store/version.h"
@@ -25,17 +26,19 @@ struct schedule_input {
 	const struct renewal *renewal;
 	const struct renewal_info *info; /* NULL: the CA has said nothing */
 	const char *key_kind; /* what the live one's has to be, or another is issued; NULL: any */
-	const struct strlist *left_out; /* optional names that failed; NULL: none */
-	int64_t left_at;                /* when they did so last */
-	const uint8_t *seed;            /* the store's, 32 bytes */
+	const struct strlist *left_out;    /* optional names that failed; NULL: none */
+	int64_t left_at;                   /* when they did so last */
+	const struct limit_verdict *limit; /* NULL: no limit of the CA is in the way */
+	const uint8_t *seed;               /* the store's, 32 bytes */
 	int64_t now;
 };
 
 struct schedule {
 	enum schedule_what what;
-	int64_t when;  /* Unix seconds; ≤ now means now */
-	int64_t due;   /* the same without the back-off after failures */
-	char why[160]; /* one clause for people */
+	int64_t when;    /* Unix seconds; ≤ now means now */
+	int64_t due;     /* the same without the back-off after failures, and without limits */
+	int64_t free_at; /* not before, whoever asks: a limit of the CA; 0: none is in the way */
+	char why[160];   /* one clause for people */
 };
 
 /* With a valid answer of the CA about this version (RFC 9773 4.2): an instant of its window, the
@@ -49,7 +52,7 @@ struct schedule {
  * Optional names that failed are left out, and tried again once a day.
  *
  * After a failure not before renewal->next_at, except that no back-off is longer
- * than a sixth of the lifetime that remains. */
+ * than a sixth of the lifetime that remains; and not while the CA's limits are in the way. */
 struct schedule schedule(const struct schedule_input *in);
 
 /* The names that an order has which is born at in->now: all that are wanted, without those that

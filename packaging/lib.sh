@@ -5,7 +5,8 @@
 # or enabling anything, Pebble, free ports on loopback.
 
 packages_build='build-essential autoconf automake pkg-config libcurl4-openssl-dev libssl-dev
-	libjansson-dev libsqlite3-dev libevent-dev libidn2-dev libyaml-dev ca-certificates openssl'
+	libjansson-dev libsqlite3-dev libevent-dev libidn2-dev libpsl-dev libyaml-dev
+	ca-certificates openssl'
 
 policy=/usr/sbin/policy-rc.d
 policy_mark='everleaf: nothing starts while packages are installed'

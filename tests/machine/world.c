@@ -81,8 +81,14 @@ void world_seed(void)
 
 struct world *world_new(const char *names, uint64_t seed)
 {
+	return world_new_at(names, seed, NULL);
+}
+
+struct world *world_new_at(const char *names, uint64_t seed, const char *base)
+{
 	struct world *w = mem_new(sizeof(*w));
-	struct mock_ca_config config = {.seed = seed, .fetch = world_fetch, .fetch_arg = w};
+	struct mock_ca_config config = {
+		.base = base, .seed = seed, .fetch = world_fetch, .fetch_arg = w};
 	struct store *s = NULL;
 	struct err e = {0};
 

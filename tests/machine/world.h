@@ -52,6 +52,8 @@ void world_seed(void);
 
 /* A world whose certificate is wanted already; names are separated by spaces. */
 struct world *world_new(const char *names, uint64_t seed);
+/* The same with a CA whose URLs begin otherwise (mock_ca_config.base). */
+struct world *world_new_at(const char *names, uint64_t seed, const char *base);
 void world_free(struct world *w);
 
 /* As cmocka wants them: the state is a world_new("www.example", 1). */
