@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"status", " list certificates ", cmd_status, true, "[--live]",
 	 "one line for each certificate"},
 	{"show", "", cmd_show, true, "CERTIFICATE", "everything about one certificate"},
+	{"plan", "", cmd_plan, false, "[--days N]",
+	 "what will be renewed and deployed on which day"},
 	{"why", "", cmd_why, true, "CERTIFICATE", "what comes next, when, and why"},
 	{"history", "", cmd_history, true, "[CERTIFICATE]", "what happened, and why"},
 	{"deploy", "", cmd_deploy, true, "CERTIFICATE", "deploy the present certificate again"},

@@ -105,6 +105,7 @@ static const struct option_row rows[] = {
 	{"metrics-textfile", 0, OPTION_TEXT, AT(metrics_textfile), " run ", "FILE",
 	 "write them to this file each minute"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
+	{"days", 0, OPTION_TEXT, AT(days), " plan ", "N", "how far ahead (default: 400)"},
 	{"config", 0, OPTION_TEXT, AT(config), "", "FILE",
 	 "the configuration file (default: $EVERLEAF_CONFIG, /etc/everleaf/everleaf.yaml)"},
 	{"live", 0, OPTION_FLAG, AT(live), " status ", NULL, "ask the running daemon what it does"},

@@ -29,7 +29,7 @@ struct options {
 	const char *http_address, *http_port, *webroot, *solver_exec;
 	const char *key_type;
 	const char *deploy_files, *deploy_owner, *deploy_mode, *prove;
-	const char *pre_hook, *post_hook, *out, *config;
+	const char *pre_hook, *post_hook, *out, *config, *days;
 	const char *warning, *critical, *notify_hook;
 	const char *textfile, *metrics, *metrics_textfile;
 	bool agree_tos, standalone, staging, force, dry_run, recheck, live;

@@ -130,7 +130,7 @@ static void find_lifetime(struct finding *f)
 	in.info = NULL;
 	alone = schedule(&in);
 	if (f->o.live != NULL && alone.what == SCHEDULE_RENEW)
-		add(f, "lifetime", "without advice: %s, when %s", when(alone.due, at), alone.why);
+		add(f, "lifetime", "without advice: %s: %s", when(alone.due, at), alone.why);
 }
 
 static void find_back_off(struct finding *f)
