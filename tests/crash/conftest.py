@@ -6,7 +6,7 @@
 #   EVERLEAF              the binary under test, built with --enable-fault
 #   EVERLEAF_MOCK_CA      the mock CA (else tests/mock/mock-ca beside the binary)
 #   EVERLEAF_LONG=1       every point of every scenario; else some scenarios are sampled
-#   EVERLEAF_SEED         repeats the random choices of an earlier run
+#   EVERLEAF_TEST_SEED         repeats the random choices of an earlier run
 
 import sys
 
@@ -30,7 +30,7 @@ import arena
 import lab
 import mock_client
 
-SEED = int(os.environ.get("EVERLEAF_SEED") or secrets.randbelow(10 ** 9))
+SEED = int(os.environ.get("EVERLEAF_TEST_SEED") or secrets.randbelow(10 ** 9))
 LONG = os.environ.get("EVERLEAF_LONG", "0") not in ("", "0")
 WORKERS = max(1, len(os.sched_getaffinity(0)))
 
@@ -40,7 +40,7 @@ told = []  # lines for the end of the run
 
 
 def pytest_report_header():
-    return f"EVERLEAF_SEED={SEED}{' EVERLEAF_LONG=1' if LONG else ''}"
+    return f"EVERLEAF_TEST_SEED={SEED}{' EVERLEAF_LONG=1' if LONG else ''}"
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -56,8 +56,8 @@ def tell():
 
 @pytest.fixture
 def chance(request):
-    """Random numbers that EVERLEAF_SEED repeats, different for each test."""
-    print(f"EVERLEAF_SEED={SEED}")
+    """Random numbers that EVERLEAF_TEST_SEED repeats, different for each test."""
+    print(f"EVERLEAF_TEST_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")
 
 

@@ -8,7 +8,7 @@
 #   EVERLEAF_MOCK_CA      the mock CA (else tests/mock/mock-ca beside the binary)
 #   EVERLEAF_PEBBLE       Pebble; pebble-challtestsrv is looked for beside it
 #   EVERLEAF_LONG=1       all combinations, many times
-#   EVERLEAF_SEED         repeats the random choices of an earlier run
+#   EVERLEAF_TEST_SEED         repeats the random choices of an earlier run
 
 import sys
 
@@ -29,14 +29,14 @@ import mock_client
 import runner
 import servers
 
-SEED = int(os.environ.get("EVERLEAF_SEED") or secrets.randbelow(10 ** 9))
+SEED = int(os.environ.get("EVERLEAF_TEST_SEED") or secrets.randbelow(10 ** 9))
 LONG = os.environ.get("EVERLEAF_LONG", "0") not in ("", "0")
 
 os.umask(0o022)
 
 
 def pytest_report_header():
-    return f"EVERLEAF_SEED={SEED}{' EVERLEAF_LONG=1' if LONG else ''}"
+    return f"EVERLEAF_TEST_SEED={SEED}{' EVERLEAF_LONG=1' if LONG else ''}"
 
 
 def pytest_generate_tests(metafunc):
@@ -63,8 +63,8 @@ def rounds():
 
 @pytest.fixture
 def chance(request):
-    """Random numbers that EVERLEAF_SEED repeats, different for each test."""
-    print(f"EVERLEAF_SEED={SEED}")
+    """Random numbers that EVERLEAF_TEST_SEED repeats, different for each test."""
+    print(f"EVERLEAF_TEST_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")
 
 
