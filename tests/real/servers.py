@@ -127,7 +127,7 @@ class Nginx:
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
         self.program = program
         config = self.folder / "nginx.conf"
-        config.write_text(self._config(pathlib.Path(certificates)))
+        config.write_text(self._config(certificates))
         if program:
             self.hook = self._write_hook(config)
 
@@ -143,20 +143,32 @@ events {{ worker_connections 64; }}
 http {{
 {temporary}
   access_log off;
-  server {{
+  {self._servers(certificates)}
+}}
+"""
+
+    def _servers(self, certificates):
+        return self._server("localhost", certificates)
+
+    def _server(self, name, certificates):
+        return f"""server {{
+    server_name {name};
     listen 127.0.0.1:{self.port} ssl;
     ssl_certificate {certificates}/fullchain.pem;
     ssl_certificate_key {certificates}/privkey.pem;
     return 204;
-  }}
-}}
-"""
+  }}"""
+
+    def _before(self):
+        """What the hook does first, in shell."""
+        return ""
 
     def _write_hook(self, config):
         nginx = f"{self.program} -e {shlex.quote(str(self.folder / 'error.log'))} " \
                 f"-c {shlex.quote(str(config))}"
         pid = shlex.quote(str(self.pid_file))
         return write_hook(self.folder / "nginx-hook", f"""set -eu
+{self._before()}
 alive() {{ [ -s {pid} ] && kill -0 "$(cat {pid})" 2>/dev/null; }}
 if [ "$1" = reload ] && alive; then
     exec {nginx} -s reload
@@ -172,6 +184,25 @@ exec {nginx}""")
             pid = int(self.pid_file.read_text())
             os.kill(pid, signal.SIGTERM)
             lab.wait_until("nginx has ended", lambda: not self.pid_file.exists(), 10)
+
+
+class Sites(Nginx):
+    """One for any number of certificates on one port, chosen by SNI: the hook gives each its
+    server block when it is deployed first."""
+
+    def __init__(self, folder):
+        self.sites = pathlib.Path(folder) / "sites"
+        super().__init__(folder, None)
+        self.sites.mkdir()
+
+    def _servers(self, _):
+        return f"include {self.sites}/*.conf;"
+
+    def _before(self):
+        return f"""site={shlex.quote(str(self.sites))}/$EVERLEAF_CERTIFICATE.conf
+[ -e "$site" ] || cat >"$site" <<END
+{self._server("$EVERLEAF_CERTIFICATE", "$EVERLEAF_DIRECTORY")}
+END"""
 
 
 def openssl(*arguments):
