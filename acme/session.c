@@ -140,7 +140,8 @@ static void call_answered(struct session_call *call, struct http_response *http)
 			return;
 		}
 	}
-	if (r == 0 && acme_problem_is(answer->problem, "badNonce")) {
+	if (r == 0 && !call->request.unsigned_get && /* that has none */
+	    acme_problem_is(answer->problem, "badNonce")) {
 		call_bad_nonce(call, nonce);
 		return;
 	}

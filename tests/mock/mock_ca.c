@@ -16,8 +16,8 @@
 #define MAX_BODY (1024 * 1024)
 
 static const char *const kind_names[MOCK_KINDS] = {
-	"any",   "directory",     "nonce",     "new-account", "account",     "new-order",
-	"order", "authorization", "challenge", "finalize",    "certificate", "nothing",
+	"any",           "directory", "nonce",    "new-account", "account", "new-order",    "order",
+	"authorization", "challenge", "finalize", "certificate", "nothing", "renewal-info",
 };
 
 const char *mock_kind_name(enum mock_kind kind)
@@ -135,6 +135,7 @@ static const struct {
 	{"challenge/", MOCK_CHALLENGE, 2},
 	{"finalize/", MOCK_FINALIZE, 1},
 	{"certificate/", MOCK_CERTIFICATE, 1},
+	{"renewal-info/", MOCK_RENEWAL_INFO, 0}, /* and any id */
 };
 
 struct mock_place mock_place_of(const struct mock_ca *ca, const char *url)
@@ -160,7 +161,7 @@ struct mock_place mock_place_of(const struct mock_ca *ca, const char *url)
 			place.index = (size_t)strtoul(rest + 1, &end, 10);
 			rest = end;
 		}
-		if (*rest == '\0') {
+		if (*rest == '\0' || places[i].kind == MOCK_RENEWAL_INFO) {
 			place.kind = places[i].kind;
 			return place;
 		}
@@ -285,6 +286,11 @@ static void directory_act(struct mock_ca *ca, struct mock_response *a)
 
 		json_put_text(d, entries[i][0], url);
 	}
+	if (ca->config.renewal_info) {
+		AUTO_FREE char *url = mock_url(ca, "renewal-info");
+
+		json_put_text(d, "renewalInfo", url);
+	}
 	if (ca->config.terms) {
 		AUTO_FREE char *url = mock_url(ca, "terms");
 
@@ -300,7 +306,7 @@ static void request_act(struct mock_ca *ca, const struct mock_request *q, struct
 	struct mock_place place = mock_place_of(ca, q->url);
 	struct mock_signed s = {0};
 
-	if (place.kind == MOCK_NOTHING) {
+	if (place.kind == MOCK_NOTHING || place.kind == MOCK_RENEWAL_INFO) {
 		mock_problem(a, 404, "malformed", "there is nothing here");
 	} else if (place.kind == MOCK_DIRECTORY || place.kind == MOCK_NEW_NONCE) {
 		if (strcmp(q->method, "GET") != 0 && strcmp(q->method, "HEAD") != 0)

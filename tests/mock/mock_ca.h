@@ -31,8 +31,9 @@ enum mock_kind {
 	MOCK_CHALLENGE,
 	MOCK_FINALIZE,
 	MOCK_CERTIFICATE,
-	MOCK_NOTHING, /* a URL that is none of ours */
-	MOCK_KINDS,   /* how many */
+	MOCK_NOTHING,      /* a URL that is none of ours */
+	MOCK_RENEWAL_INFO, /* RFC 9773: it knows of none, only faults answer */
+	MOCK_KINDS,        /* how many */
 };
 
 const char *mock_kind_name(enum mock_kind kind);
@@ -95,6 +96,7 @@ struct mock_ca_config {
 	int64_t retry_after;       /* seconds, sent with what is not ready yet; 0: none */
 	int64_t lifetime;          /* of certificates, seconds; 0: 90 days */
 	bool terms;                /* newAccount has to agree to them */
+	bool renewal_info;         /* the directory has it */
 	enum mock_twist twist;
 };
 

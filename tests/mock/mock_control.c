@@ -101,6 +101,7 @@ static const struct member config_members[] = {
 	{SAYS("retry_after", MEMBER_NUMBER, config.ca.retry_after)},
 	{SAYS("lifetime", MEMBER_NUMBER, config.ca.lifetime)},
 	{SAYS("terms", MEMBER_FLAG, config.ca.terms)},
+	{SAYS("renewal_info", MEMBER_FLAG, config.ca.renewal_info)},
 	{SAYS("twist", MEMBER_WORD, config.ca.twist), .word = twist_word},
 	{0},
 };

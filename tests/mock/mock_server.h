@@ -32,9 +32,9 @@ int mock_https_listen(struct mock_server *s, const char *dir);
  * "do" says what:
  *
  *     config    http_port, webroot ("": none), reuse_orders, reuse_authorizations, processing,
- *               validate_ms, process_ms, retry_after, lifetime, terms, twist ("honest",
- *               "other-key", "other-names", "secret", "old", "other-order"); what is not said
- *               stays as it is
+ *               validate_ms, process_ms, retry_after, lifetime, terms, renewal_info, twist
+ *               ("honest", "other-key", "other-names", "secret", "old", "other-order"); what is
+ *               not said stays as it is
  *     fault     the members of struct mock_fault; kind by its name (mock_kind_name), act by its own
  *               ("delay", "drop-before", "drop-after", "truncate", "cut", "replace",
  *               "replace-after", "repeat"; one is needed), headers as a list, times -1: for ever
