@@ -86,6 +86,19 @@ static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 	return 0;
 }
 
+/* What is not due needs no pace. */
+static int outlook_pace(struct store *s, struct outlook *o, struct err *e)
+{
+	int r;
+
+	if (o->next.what != SCHEDULE_RENEW || o->next.due > o->in.now)
+		return 0;
+	r = version_previous_at(s, o->live, &o->in.previous_at, e);
+	if (r == 0)
+		o->next = schedule(&o->in);
+	return r;
+}
+
 int outlook_read(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
 		 struct err *e)
 {
@@ -114,7 +127,8 @@ int outlook_read(struct store *s, const struct certificate *c, int64_t now, stru
 		.now = now,
 	};
 	ret->next = schedule(&ret->in);
-	return outlook_limit(s, ret, e);
+	r = outlook_pace(s, ret, e);
+	return r == 0 ? outlook_limit(s, ret, e) : r;
 }
 
 void outlook_clear(struct outlook *o)

@@ -74,6 +74,18 @@ static struct schedule schedule_advised(const struct schedule_input *in)
 	return s;
 }
 
+/* Only two in a row give it away: a fresh one may have been revoked, and has to go at once. */
+static void schedule_pace(const struct schedule_input *in, struct schedule *s)
+{
+	int64_t apart = (in->live->not_after - in->live->created_at) / 8;
+	int64_t until = in->previous_at + (apart < DAY ? apart : DAY);
+
+	if (in->previous_at == 0 || in->previous_at > in->now || until <= s->due)
+		return;
+	s->due = until;
+	snprintf(s->why, sizeof(s->why), "the last two were issued shortly after one another");
+}
+
 static void names_without(const struct schedule_input *in, struct strlist *names)
 {
 	const struct strlist *wanted = &in->certificate->names;
@@ -152,6 +164,7 @@ static struct schedule schedule_wanted(const struct schedule_input *in)
 		return s;
 	}
 	s = is_advised(in) ? schedule_advised(in) : schedule_lifetime(in);
+	schedule_pace(in, &s);
 	schedule_left_out(in, &s);
 	return s;
 }

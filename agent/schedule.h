@@ -23,6 +23,7 @@ enum schedule_what {
 struct schedule_input {
 	const struct certificate *certificate;
 	const struct version *live; /* NULL: none yet */
+	int64_t previous_at;        /* when the version before it was issued; 0: not known */
 	const struct renewal *renewal;
 	const struct renewal_info *info; /* NULL: the CA has said nothing */
 	const char *key_kind; /* what the live one's has to be, or another is issued; NULL: any */
@@ -48,6 +49,10 @@ struct schedule {
  * Without one: a third of the lifetime before the end (half when it lives less than ten days),
  * pulled forward by a jitter of up to a tenth of that rest, chosen in the same way (HMAC of the
  * seed, the certificate and how many versions it has had, so that a simulation knows it, too).
+ *
+ * Either way a renewal and the one before it are a day apart (or an eighth of what a short one
+ * lives): a CA whose every window is over, or a clock that is months ahead, would have one
+ * certificate after the other without end.
  *
  * Optional names that failed are left out, and tried again once a day.
  *

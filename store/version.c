@@ -191,6 +191,21 @@ int version_list(struct store *s, int64_t certificate_id, struct version ***ret_
 	return 0;
 }
 
+int version_previous_at(struct store *s, const struct version *v, int64_t *ret_at, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT created_at FROM version WHERE "
+						  "certificate_id = $1 AND id < $2 "
+						  "ORDER BY id DESC LIMIT 1");
+	int r;
+
+	sql_bind_int(&q, v->certificate_id);
+	sql_bind_int(&q, v->id);
+	r = sql_step(&q, e);
+	if (r >= 0)
+		*ret_at = r > 0 ? sql_int(&q) : 0;
+	return r < 0 ? r : 0;
+}
+
 void version_free(struct version *v)
 {
 	if (v == NULL)

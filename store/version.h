@@ -37,6 +37,10 @@ int version_load(struct store *s, int64_t id, struct version **ret_version, stru
 int version_list(struct store *s, int64_t certificate_id, struct version ***ret_versions,
 		 size_t *ret_count, struct err *e);
 
+/* When the certificate's version before this one was issued; *ret_at is 0 when there is none (any
+ * more). */
+int version_previous_at(struct store *s, const struct version *v, int64_t *ret_at, struct err *e);
+
 void version_free(struct version *v);
 void version_list_free(struct version **list, size_t count);
 void auto_version(struct version **v);

@@ -210,6 +210,43 @@ static void a_window_in_another_century_does_not_let_it_expire(void **state)
 	}
 }
 
+/* The first time it is believed: it may have been revoked. */
+static void a_ca_that_always_says_now_gets_a_certificate_or_two_a_day(void **state)
+{
+	const struct mock_fault answer = TEXT(URGENT);
+	struct world *w = world_new("www.example", 1);
+	struct mock_fault fault = answer;
+
+	(void)state;
+	mock_ca_config(w->ca)->renewal_info = true;
+	fault.kind = MOCK_RENEWAL_INFO;
+	fault.times = MOCK_FOREVER;
+	mock_ca_fault(w->ca, &fault);
+	world_start(w, 0, RUN_DAEMON);
+	world_pass(w, WORLD_DAY - SPARE);
+	assert_int_equal(mock_ca_counts(w->ca).certificates, 2);
+	world_pass(w, WORLD_DAY);
+	assert_int_equal(mock_ca_counts(w->ca).certificates, 4);
+	world_free(w);
+}
+
+/* So does one whose certificates have lived most of their life when they come, or our own clock
+ * that is ahead. */
+static void a_certificate_that_is_due_when_it_comes_is_no_reason_to_renew_without_end(void **state)
+{
+	struct world *w = world_new("www.example", 1);
+
+	(void)state;
+	mock_ca_config(w->ca)->lifetime = 14 * WORLD_DAY;
+	mock_ca_config(w->ca)->twist = MOCK_OLD;
+	world_start(w, 0, RUN_DAEMON);
+	world_pass(w, WORLD_DAY / 3);
+	assert_int_equal(mock_ca_counts(w->ca).certificates, 2);
+	world_pass(w, WORLD_DAY / 3);
+	assert_int_equal(mock_ca_counts(w->ca).certificates, 4);
+	world_free(w);
+}
+
 static void an_explanation_that_could_hurt_people_is_not_kept(void **state)
 {
 	static const char *const urls[] = {
@@ -309,6 +346,9 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_cut_is_none),
 		cmocka_unit_test(an_answer_without_end_is_none),
 		cmocka_unit_test(a_window_in_another_century_does_not_let_it_expire),
+		cmocka_unit_test(a_ca_that_always_says_now_gets_a_certificate_or_two_a_day),
+		cmocka_unit_test(
+			a_certificate_that_is_due_when_it_comes_is_no_reason_to_renew_without_end),
 		cmocka_unit_test(an_explanation_that_could_hurt_people_is_not_kept),
 		cmocka_unit_test(it_is_asked_again_when_the_ca_says_within_a_minute_and_a_day),
 	};

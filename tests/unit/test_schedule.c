@@ -90,6 +90,32 @@ static void the_jitter_of_a_version_is_the_same_whenever_it_is_asked(void **stat
 	fixture_free(&f);
 }
 
+static void two_renewals_at_once_are_a_day_apart_or_an_eighth_of_a_short_life(void **state)
+{
+	static const struct {
+		int64_t life, previous_at, want; /* after now */
+	} rows[] = {
+		{90 * DAY, 0, 0}, /* the first one */
+		{90 * DAY, NOW, DAY},     {90 * DAY, NOW - 3600, DAY - 3600},
+		{90 * DAY, NOW - 2 * DAY, 0}, {90 * DAY, NOW + 1, 0}, /* by a wrong clock */
+		{80, NOW - 1, 9},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct renewal_info info = {.window_start = NOW - 9, .window_end = NOW - 8};
+		struct fixture f;
+
+		fixture_make(&f, 0, rows[i].life);
+		f.live.created_at = NOW;
+		f.in.info = &info;
+		f.in.previous_at = rows[i].previous_at;
+		assert_int_equal(schedule(&f.in).when,
+				 rows[i].want == 0 ? NOW - 9 : NOW + rows[i].want);
+		fixture_free(&f);
+	}
+}
+
 static void what_is_missing_or_for_other_names_is_due_now(void **state)
 {
 	struct fixture f;
@@ -261,6 +287,7 @@ int main(void)
 		cmocka_unit_test(the_ca_is_not_asked_before_its_time_nor_about_what_is_over),
 		cmocka_unit_test(a_certificate_is_renewed_with_a_third_or_half_of_its_life_left),
 		cmocka_unit_test(the_jitter_of_a_version_is_the_same_whenever_it_is_asked),
+		cmocka_unit_test(two_renewals_at_once_are_a_day_apart_or_an_eighth_of_a_short_life),
 		cmocka_unit_test(what_is_missing_or_for_other_names_is_due_now),
 		cmocka_unit_test(the_order_of_names_does_not_matter),
 		cmocka_unit_test(what_is_paused_or_removed_is_left_alone),
