@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY 86400
+#define MINUTE 60
+#define DAY    86400
 
 /* A number in [0, below) that is the same for the same text in every process. */
 static int64_t schedule_choose(const struct schedule_input *in, const char *text, int64_t below)
@@ -179,20 +180,29 @@ static const char *schedule_rests(const struct certificate *c)
 	return c->dropped_at != 0 ? "its configuration file says nothing of it any more" : NULL;
 }
 
-/* Failures put it off, but never by more than a sixth of what is left to live. */
+int64_t schedule_patience(int64_t failed_at, int64_t not_after)
+{
+	int64_t left = not_after - failed_at;
+
+	if (left <= 0)
+		return INT64_MAX;
+	return left / 6 > MINUTE ? left / 6 : MINUTE;
+}
+
+/* Failures put it off, but not longer than its end allows. */
 static void schedule_back_off(const struct schedule_input *in, struct schedule *s)
 {
+	int64_t failed_at = in->renewal->error_at;
 	int64_t until = in->renewal->next_at;
-	int64_t limit;
+	int64_t patience;
 
 	if (in->renewal->failures == 0 || until <= s->due)
 		return;
 	if (until > in->now + DAY + DAY / 4)
 		until = in->now; /* written by a wrong clock (HACKING.md, rule 6) */
-	if (in->live != NULL && in->live->not_after > in->renewal->error_at) {
-		limit = in->renewal->error_at + (in->live->not_after - in->renewal->error_at) / 6;
-		until = until < limit ? until : limit;
-	}
+	patience = schedule_patience(failed_at, in->live != NULL ? in->live->not_after : 0);
+	if (until - failed_at > patience)
+		until = failed_at + patience;
 	if (until <= s->due)
 		return;
 	s->when = until;

@@ -56,13 +56,18 @@ struct schedule {
  *
  * Optional names that failed are left out, and tried again once a day.
  *
- * After a failure not before renewal->next_at, except that no back-off is longer
- * than a sixth of the lifetime that remains; and not while the CA's limits are in the way. */
+ * After a failure not before renewal->next_at, within schedule_patience; and not while the CA's
+ * limits are in the way. */
 struct schedule schedule(const struct schedule_input *in);
 
 /* The names that an order has which is born at in->now: all that are wanted, without those that
  * were left out within the last day. */
 void schedule_names(const struct schedule_input *in, struct strlist *names);
+
+/* How long a back-off may be for a certificate that ends at not_after: a sixth of what is left at
+ * the failure, so that it is not missed, and a minute at least, so that its end makes no storm.
+ * Once it has ended no hurry helps: INT64_MAX. */
+int64_t schedule_patience(int64_t failed_at, int64_t not_after);
 
 /* Whether the CA may and should be asked about the live version now: never before the time that was
  * set, not when it is expired or has no id (RFC 9773 4.3). */

@@ -7,6 +7,7 @@
 #include "acme/retry.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
+#include "agent/schedule.h"
 #include "base/log.h"
 #include "store/event.h"
 #include "store/version.h"
@@ -114,8 +115,8 @@ static int64_t step_back_off(const struct step *s, const struct err *why, int64_
 			     int64_t set_at)
 {
 	int64_t now = step_now(s);
-	int64_t until = step_live_until(s);
-	int64_t next_at;
+	int64_t patience = schedule_patience(now, step_live_until(s));
+	int64_t wait;
 
 	if (why->code == ERR_BUSY && why->retry_at > 0) {
 		(*failures)++;
@@ -124,10 +125,8 @@ static int64_t step_back_off(const struct step *s, const struct err *why, int64_
 	if (*failures > 0 && set_at > now && set_at <= now + 86400 + 86400 / 4)
 		return set_at;
 	(*failures)++;
-	next_at = now + retry_backoff(*failures, step_spread(s));
-	if (until > now && next_at > now + (until - now) / 6)
-		next_at = now + (until - now) / 6;
-	return next_at;
+	wait = retry_backoff(*failures, step_spread(s));
+	return now + (wait < patience ? wait : patience);
 }
 
 int step_parks(struct step *s, const struct err *why, struct err *e)

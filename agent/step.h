@@ -87,8 +87,8 @@ void step_waits(struct step *s, int64_t ms);
 void step_rests(struct step *s, const struct err *why);
 
 /* A failure: gives the row back because of why (kept with the row) and forgets the step. It goes on
- * when the CA said, else after 1, 10, 100 minutes, then daily, but never after more than a sixth of
- * what the live certificate has left. A try that an operator's hand made within a back-off is not
+ * when the CA said, else after 1, 10, 100 minutes, then daily, but within schedule_patience of the
+ * live certificate. A try that an operator's hand made within a back-off is not
  * counted: the time that was set holds. */
 int step_parks(struct step *s, const struct err *why, struct err *e);
 

@@ -414,6 +414,35 @@ static void failures_are_tried_again_after_1_10_100_minutes_and_then_daily(void 
 	assert_int_equal(world_facts(w).renewal.failures, 0); /* a success resets it */
 }
 
+/* Each wait is a sixth of what is left, which comes to nothing. */
+static void the_end_of_a_certificate_makes_no_storm(void **state)
+{
+	static const struct mock_fault faults[] = {
+		{.status = 403, .problem = "rejectedIdentifier"}, /* the attempt fails */
+		{.status = 500, .problem = "serverInternal"},     /* its order is parked */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(faults); i++) {
+		struct world *w = world_new("www.example", 1);
+		struct mock_fault fault = faults[i];
+		size_t before;
+
+		fault.kind = MOCK_NEW_ORDER;
+		fault.act = MOCK_REPLACE;
+		fault.times = MOCK_FOREVER;
+		mock_ca_config(w->ca)->lifetime = 6 * WORLD_DAY;
+		world_start(w, 0, RUN_DAEMON);
+		world_pass(w, 60);
+		mock_ca_fault(w->ca, &fault);
+		world_pass(w, 6 * WORLD_DAY - 3600 - 60 - 360); /* it was born an hour ago */
+		before = asked(w, MOCK_NEW_ORDER);
+		world_pass(w, 360 + 120);
+		assert_in_range(asked(w, MOCK_NEW_ORDER) - before, 3, 8);
+		world_free(w);
+	}
+}
+
 /* Two hundred installations that fail at one moment must not come back at one moment. */
 static void the_wait_after_a_failure_differs_from_store_to_store(void **state)
 {
@@ -474,6 +503,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_ordered_is_refused_and_the_old_one_stays),
 		TEST(an_answer_that_the_ca_cannot_find_fails_the_order_and_is_withdrawn),
 		TEST(failures_are_tried_again_after_1_10_100_minutes_and_then_daily),
+		cmocka_unit_test(the_end_of_a_certificate_makes_no_storm),
 		cmocka_unit_test(the_wait_after_a_failure_differs_from_store_to_store),
 		TEST(a_command_goes_over_the_back_off_but_a_patient_one_does_not),
 	};

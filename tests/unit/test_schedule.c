@@ -185,6 +185,20 @@ static void no_back_off_is_longer_than_a_sixth_of_what_is_left(void **state)
 	fixture_free(&f);
 }
 
+static void a_back_off_is_a_minute_at_least(void **state)
+{
+	struct fixture f;
+	static const int64_t left[] = {359, 60, 6, 1, 0, -1};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(left); i++) {
+		fixture_make(&f, 6 * DAY - left[i], 6 * DAY);
+		f.renewal = (struct renewal){.failures = 9, .next_at = NOW + DAY, .error_at = NOW};
+		assert_int_equal(schedule(&f.in).when, left[i] > 0 ? NOW + 60 : NOW + DAY);
+		fixture_free(&f);
+	}
+}
+
 static void a_back_off_that_a_wrong_clock_wrote_does_not_hold(void **state)
 {
 	struct fixture f;
@@ -293,6 +307,7 @@ int main(void)
 		cmocka_unit_test(what_is_paused_or_removed_is_left_alone),
 		cmocka_unit_test(a_failure_puts_it_off_but_keeps_when_it_was_due),
 		cmocka_unit_test(no_back_off_is_longer_than_a_sixth_of_what_is_left),
+		cmocka_unit_test(a_back_off_is_a_minute_at_least),
 		cmocka_unit_test(a_back_off_that_a_wrong_clock_wrote_does_not_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
