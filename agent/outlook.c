@@ -18,7 +18,7 @@ static bool ca_informs(struct store *store, int64_t account_id)
 	AUTO_FREE char *body = NULL;
 
 	return account_load(store, account_id, &a, NULL) == 0 && a != NULL &&
-	       directory_load(store, a->server, &body, NULL) == 0 && body != NULL &&
+	       directory_load_last(store, a->server, &body, NULL) == 0 && body != NULL &&
 	       acme_directory_parse(body, strlen(body), &d, NULL) == 0 && d->renewal_info != NULL;
 }
 

@@ -25,6 +25,19 @@ int directory_load(struct store *s, const char *server, char **ret_body, struct 
 	return 0;
 }
 
+int directory_load_last(struct store *s, const char *server, char **ret_body, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT body FROM directory WHERE server = $1");
+	int r;
+
+	sql_bind_text(&q, server);
+	r = sql_step(&q, e);
+	if (r < 0)
+		return r;
+	*ret_body = r > 0 ? sql_text(&q) : NULL;
+	return 0;
+}
+
 int directory_save(struct store *s, const char *server, const char *body, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
