@@ -202,6 +202,7 @@ static void item_is_issued(struct planning *p, struct plan_item *item, int64_t a
 	event->text = mem_str(item->o.next.why);
 	item_deploys(p, item, at, item->deployed ? item->o.live : NULL);
 	p->plan->loads[(at - p->plan->from) / DAY]++;
+	item->o.in.previous_at = item->o.live != NULL ? item->o.live->created_at : 0;
 	version_free(item->o.live);
 	item->o.live = v;
 	item->deployed = true;

@@ -96,8 +96,10 @@ static void two_renewals_at_once_are_a_day_apart_or_an_eighth_of_a_short_life(vo
 		int64_t life, previous_at, want; /* after now */
 	} rows[] = {
 		{90 * DAY, 0, 0}, /* the first one */
-		{90 * DAY, NOW, DAY},     {90 * DAY, NOW - 3600, DAY - 3600},
-		{90 * DAY, NOW - 2 * DAY, 0}, {90 * DAY, NOW + 1, 0}, /* by a wrong clock */
+		{90 * DAY, NOW, DAY},
+		{90 * DAY, NOW - 3600, DAY - 3600},
+		{90 * DAY, NOW - 2 * DAY, 0},
+		{90 * DAY, NOW + 1, 0}, /* by a wrong clock */
 		{80, NOW - 1, 9},
 	};
 
