@@ -13,8 +13,10 @@ static int store_cmd_backup(struct context *c, struct err *e)
 	AUTO_FREE char *file = words_path(c->options->operands.items[1]);
 	AUTO_FREE char *keys = mem_printf("%s.keys", file);
 	struct json *j;
-	int r = store_backup(c->store, file, e);
+	int r = store_check_rest(c->store, e);
 
+	if (r == 0)
+		r = store_backup(c->store, file, e);
 	if (r != 0)
 		return r;
 	if (c->options->json) {
@@ -32,8 +34,10 @@ static int store_cmd_check(struct context *c, struct err *e)
 {
 	struct strlist findings AUTO_STRLIST = {0};
 	struct json *list;
-	int r = store_examine(c->store, &findings, e);
+	int r = store_check_rest(c->store, e);
 
+	if (r == 0)
+		r = store_examine(c->store, &findings, e);
 	if (r != 0)
 		return r;
 	if (c->options->json) {

@@ -37,11 +37,18 @@ struct context {
 /* Returns an exit code, or a negative enum err_code with e filled, which main prints. */
 typedef int command_fn(struct context *c, struct err *e);
 
+/* The store that a command is given. */
+enum command_need {
+	NEEDS_NO_STORE = 0,
+	NEEDS_STORE,       /* it reads, or calls store_check_rest before it acts */
+	NEEDS_SOUND_STORE, /* it acts on what it reads: looked at as a whole first, however large */
+};
+
 struct command {
 	const char *name;
 	const char *aliases; /* " issue certonly " or "" */
 	command_fn *run;
-	bool needs_store;
+	enum command_need need;
 	const char *operands; /* for help */
 	const char *summary;
 };

@@ -195,7 +195,8 @@ static int daemon_turn(struct daemon *d, int64_t most_ms, struct err *e)
 static int daemon_loop(struct daemon *d, struct err *e)
 {
 	int64_t watch = d->control != NULL ? WATCH_TOLD_MS : WATCH_MS;
-	int r = 0;
+	/* READY came before, so that nobody waits for it; work comes after. */
+	int r = store_check_rest(d->c->store, e);
 
 	while (r == 0 && !loop_should_stop(d->loop)) {
 		struct err why = {0};

@@ -55,10 +55,12 @@ static int command_run(const struct command *command, struct context *c, struct 
 	AUTO_FREE char *dir = NULL;
 	int r;
 
-	if (!command->needs_store)
+	if (command->need == NEEDS_NO_STORE)
 		return command->run(c, e);
 	r = command_state(c->options, &dir, e);
-	if (r == 0)
+	if (r == 0 && command->need == NEEDS_STORE)
+		r = store_open_quickly(dir, c->clock, &c->store, e);
+	else if (r == 0)
 		r = store_open(dir, c->clock, &c->store, e);
 	if (r != 0)
 		return r;

@@ -196,21 +196,19 @@ int certificate_find(struct store *s, const char *name, struct certificate **ret
 	return certificate_one(&q, ret_certificate, e);
 }
 
-int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
-		     struct err *e)
+static int certificate_all(struct sql *q, struct certificate ***ret_certificates, size_t *ret_count,
+			   struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM certificate "
-						  "WHERE removed_at = 0 ORDER BY name");
 	struct certificate **list = NULL;
 	size_t count = 0;
 	int r;
 
 	for (;;) {
-		r = sql_step(&q, e);
+		r = sql_step(q, e);
 		if (r <= 0)
 			break;
 		list = mem_grow(list, count + 1, sizeof(*list));
-		list[count++] = certificate_read(&q);
+		list[count++] = certificate_read(q);
 	}
 	if (r < 0) {
 		certificate_list_free(list, count);
@@ -221,27 +219,83 @@ int certificate_list(struct store *s, struct certificate ***ret_certificates, si
 	return 0;
 }
 
-/* More than a day ahead was written by a wrong clock (HACKING.md, rule 6). */
-#define LOOK_IS_DUE "(r.look_at <= $1 OR r.look_at > $2)"
-#define LOOK_LIMIT  (STORE_DAY + STORE_DAY / 4)
+int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
+		     struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM certificate "
+						  "WHERE removed_at = 0 ORDER BY name");
 
+	return certificate_all(&q, ret_certificates, ret_count, e);
+}
+
+/* More than a day ahead was written by a wrong clock (HACKING.md, rule 6). */
+#define LOOK_LIMIT (STORE_DAY + STORE_DAY / 4)
+
+/* The first column of every row. */
+static int ids_step(struct sql *q, struct id_list *l, struct err *e)
+{
+	for (;;) {
+		int r = sql_step(q, e);
+
+		if (r <= 0)
+			return r;
+		id_list_add(l, sql_int(q));
+	}
+}
+
+/* Two ranges of one index: for an OR of them SQLite reads every row. */
 static int due_ids(struct store *s, struct id_list *l, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "SELECT r.certificate_id FROM renewal AS r JOIN certificate AS c "
-			"ON c.id = r.certificate_id WHERE " LOOK_IS_DUE " AND c.removed_at = 0 "
-			"ORDER BY r.certificate_id");
+		&s->db, "SELECT r.certificate_id FROM (SELECT certificate_id FROM renewal "
+			"WHERE look_at <= $1 UNION ALL SELECT certificate_id FROM renewal "
+			"WHERE look_at > $2) AS r JOIN certificate AS c "
+			"ON c.id = r.certificate_id WHERE c.removed_at = 0 ORDER BY c.id");
 	const int64_t now = clock_now(s->clock);
-	int r;
 
 	sql_bind_int(&q, now);
 	sql_bind_int(&q, now + LOOK_LIMIT);
-	for (;;) {
-		r = sql_step(&q, e);
-		if (r <= 0)
-			return r;
-		id_list_add(l, sql_int(&q));
-	}
+	return ids_step(&q, l, e);
+}
+
+#define BUSY                                                                                       \
+	"SELECT certificate_id FROM acme_order WHERE ended_at = 0 UNION "                          \
+	"SELECT certificate_id FROM deployment WHERE ended_at = 0"
+
+int certificate_list_wanting(struct store *s, bool notices, struct certificate ***ret_certificates,
+			     size_t *ret_count, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db,
+		"SELECT " COLUMNS " FROM certificate WHERE removed_at = 0 AND paused = 0 AND id IN "
+		"(SELECT certificate_id FROM renewal WHERE look_at <= $1 UNION "
+		"SELECT certificate_id FROM renewal WHERE look_at > $2 UNION "
+		"SELECT certificate_id FROM renewal WHERE failures > 0 UNION " BUSY " UNION "
+		"SELECT id FROM notice WHERE $3 AND next_at <= $1 UNION "
+		"SELECT id FROM notice WHERE $3 AND next_at > $2) ORDER BY name");
+	const int64_t now = clock_now(s->clock);
+
+	sql_bind_int(&q, now);
+	sql_bind_int(&q, now + LOOK_LIMIT);
+	sql_bind_int(&q, notices);
+	return certificate_all(&q, ret_certificates, ret_count, e);
+}
+
+int certificate_of_account(struct store *s, int64_t account_id, struct id_list *ret_ids,
+			   struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT id FROM certificate WHERE account_id = $1");
+
+	sql_bind_int(&q, account_id);
+	return ids_step(&q, ret_ids, e);
+}
+
+int certificate_busy(struct store *s, struct id_list *ret_busy, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, BUSY " ORDER BY 1");
+
+	return ids_step(&q, ret_busy, e);
 }
 
 int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e)
@@ -265,8 +319,9 @@ int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next,
 
 int certificate_count(struct store *s, int64_t *ret_count, struct err *e)
 {
-	return db_number(&s->db, "SELECT count(*) FROM certificate WHERE removed_at = 0", ret_count,
-			 e);
+	return db_number(&s->db,
+			 "SELECT count(*) FROM certificate WHERE removed_at = 0 AND paused = 0",
+			 ret_count, e);
 }
 
 int renewal_look(struct store *s, int64_t certificate_id, int64_t look_at, struct err *e)
@@ -290,6 +345,23 @@ bool id_list_equal(const struct id_list *a, const struct id_list *b)
 {
 	return a->count == b->count &&
 	       (a->count == 0 || memcmp(a->ids, b->ids, a->count * sizeof(*a->ids)) == 0);
+}
+
+bool id_list_finds(const struct id_list *l, int64_t id)
+{
+	size_t from = 0, to = l->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (l->ids[middle] == id)
+			return true;
+		if (l->ids[middle] < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return false;
 }
 
 void id_list_clear(struct id_list *l)

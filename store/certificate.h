@@ -63,7 +63,20 @@ int certificate_list(struct store *s, struct certificate ***ret_certificates, si
  * has come that was found last. *ret_next: when the next one's comes, INT64_MAX: none. */
 int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e);
 
-/* How many there are. */
+/* Those neither removed nor paused, by name, of which the schedule does not know already that there
+ * is nothing to do now: certificate_due's, those with a failure behind them, with a live order or
+ * deployment and, if wanted, with a notice to be looked at. */
+int certificate_list_wanting(struct store *s, bool notices, struct certificate ***ret_certificates,
+			     size_t *ret_count, struct err *e);
+
+/* Ids of those that use an account. */
+int certificate_of_account(struct store *s, int64_t account_id, struct id_list *ret_ids,
+			   struct err *e);
+
+/* Ids, ascending, of those that have a live order or deployment. */
+int certificate_busy(struct store *s, struct id_list *ret_busy, struct err *e);
+
+/* How many are neither removed nor paused. */
 int certificate_count(struct store *s, int64_t *ret_count, struct err *e);
 
 /* The schedule has nothing to do for it before look_at (capped at a day from now: a clock may be
@@ -84,6 +97,7 @@ int renewal_leave_out(struct store *s, int64_t certificate_id, const struct strl
 
 void id_list_add(struct id_list *l, int64_t id);
 bool id_list_equal(const struct id_list *a, const struct id_list *b);
+bool id_list_finds(const struct id_list *l, int64_t id); /* the list ascends */
 void id_list_clear(struct id_list *l);
 #define AUTO_ID_LIST AUTO(id_list_clear)
 

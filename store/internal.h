@@ -17,6 +17,8 @@ struct store {
 	int dir_fd;
 	struct db db;   /* everleaf.db */
 	struct db keys; /* keys.db; used by keys.c and migrate.c only */
+	bool quickly;   /* what is large was not to be looked at as a whole */
+	bool large;     /* one of them is larger than STORE_SMALL */
 
 	int turn_fd;
 	bool in_step;

@@ -17,10 +17,12 @@
 #include "store/schema_0004.h"
 #include "store/schema_keys_0001.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What the two files differ in. */
@@ -117,7 +119,9 @@ int db_check(struct db *d, struct err *e)
 		return r;
 	if (!str_equal(answer, "ok"))
 		return db_damaged(d, answer != NULL ? answer : "no answer", e);
-	return check_references(d, e);
+	r = check_references(d, e);
+	d->unchecked = r != 0;
+	return r;
 }
 
 /* *ret_version: its schema, 0 for a file without any table. One statement, so that another process
@@ -219,7 +223,9 @@ static int migrate_locked(struct store *s, struct err *e)
 	int64_t main_version = 0, keys_version = 0;
 	int r;
 
-	r = read_versions(s, &main_version, &keys_version, e);
+	r = store_check_rest(s, e);
+	if (r == 0)
+		r = read_versions(s, &main_version, &keys_version, e);
 	if (r == 0)
 		r = check_pair(s, main_version, keys_version, e);
 	if (r == 0)
@@ -245,6 +251,15 @@ static int migrate_all(struct store *s, struct err *e)
 	return r;
 }
 
+/* By the file itself: what a damaged header says of it is nothing to go by. */
+static bool is_small(const struct store *s, const struct db_kind *kind)
+{
+	struct stat st;
+
+	return fstatat(s->dir_fd, kind->file, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	       st.st_size <= STORE_SMALL;
+}
+
 typedef int open_fn(struct db *d, const char *path, struct err *e);
 
 static int open_one(struct store *s, struct db *d, const struct db_kind *kind, open_fn *open,
@@ -260,7 +275,9 @@ static int open_one(struct store *s, struct db *d, const struct db_kind *kind, o
 	FAULT("migrate.opened");
 	if (r == 0)
 		r = db_exec(d, kind->pragmas, e);
-	if (r == 0)
+	d->unchecked = true;
+	s->large = s->large || !is_small(s, kind);
+	if (r == 0 && !(s->quickly && s->large))
 		r = db_check(d, e); /* before anything writes */
 	return r;
 }

@@ -33,6 +33,7 @@ struct db {
 	struct sql_cached *cached; /* owned: every statement used so far */
 	bool writing;              /* between db_begin and db_commit or db_rollback */
 	bool opening;              /* damage is said to the operator (ERR_CONFIG), not retried */
+	bool unchecked;            /* it was not yet looked at as a whole */
 };
 
 /* Opens the file, makes it (0600 under any umask) when it is missing. Reads nothing yet. */

@@ -104,15 +104,16 @@ static int open_reader_parts(struct store *s, struct err *e)
 	return r;
 }
 
-static int open_with(const char *dir, const struct clock *clock,
-		     int (*parts)(struct store *s, struct err *e), struct store **ret_store,
+typedef int open_parts_fn(struct store *s, struct err *e);
+
+static int open_with(const struct store *spec, open_parts_fn *parts, struct store **ret_store,
 		     struct err *e)
 {
 	AUTO_STORE struct store *s = mem_new(sizeof(*s));
 	int r;
 
-	s->clock = clock;
-	s->dir = mem_str(dir);
+	*s = *spec;
+	s->dir = mem_str(spec->dir);
 	s->dir_fd = -1;
 	s->turn_fd = -1;
 	s->owner_fd = -1;
@@ -125,13 +126,25 @@ static int open_with(const char *dir, const struct clock *clock,
 
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e)
 {
-	return open_with(dir, clock, open_parts, ret_store, e);
+	const struct store spec = {.dir = (char *)dir, .clock = clock};
+
+	return open_with(&spec, open_parts, ret_store, e);
+}
+
+int store_open_quickly(const char *dir, const struct clock *clock, struct store **ret_store,
+		       struct err *e)
+{
+	const struct store spec = {.dir = (char *)dir, .clock = clock, .quickly = true};
+
+	return open_with(&spec, open_parts, ret_store, e);
 }
 
 int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
 		      struct err *e)
 {
-	return open_with(dir, clock, open_reader_parts, ret_store, e);
+	const struct store spec = {.dir = (char *)dir, .clock = clock, .quickly = true};
+
+	return open_with(&spec, open_reader_parts, ret_store, e);
 }
 
 const char *store_dir(const struct store *s)
@@ -156,11 +169,12 @@ const uint8_t *store_seed(const struct store *s)
 
 static int check_one(struct db *d, struct err *e)
 {
+	const bool opening = d->opening;
 	int r;
 
 	d->opening = true; /* the operator asked: tell them what to do */
 	r = db_check(d, e);
-	d->opening = false;
+	d->opening = opening;
 	return r;
 }
 
@@ -169,6 +183,17 @@ int store_check(struct store *s, struct err *e)
 	int r = check_one(&s->db, e);
 
 	return r != 0 ? r : check_one(&s->keys, e);
+}
+
+int store_check_rest(struct store *s, struct err *e)
+{
+	int r = 0;
+
+	if (s->keys.unchecked)
+		r = check_one(&s->keys, e);
+	if (r == 0 && s->db.unchecked)
+		r = check_one(&s->db, e);
+	return r;
 }
 
 void store_free(struct store *s)

@@ -24,9 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA  4     /* newest schema this binary knows */
-#define STORE_ID_SIZE 33    /* an owner's id: 32 hex digits and a NUL */
-#define STORE_TURN_MS 60000 /* longest wait for a turn */
+#define STORE_SCHEMA  4                 /* newest schema this binary knows */
+#define STORE_ID_SIZE 33                /* an owner's id: 32 hex digits and a NUL */
+#define STORE_TURN_MS 60000             /* longest wait for a turn */
+#define STORE_SMALL   (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */
 
 struct store;
 
@@ -35,9 +36,14 @@ struct store;
  * damaged (looked at as a whole) or was written by a newer everleaf. The clock is borrowed. */
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e);
 
-/* Opens one that is there to read it as it is at this moment: makes no file, takes no turn,
- * migrates nothing, is nobody's owner; what is read stays the same until store_free, which is to
- * come soon, because writers wait for it. ERR_CONFIG as above, and when there is none. */
+/* The same, but a file larger than STORE_SMALL is not looked at as a whole: store_check_rest is to
+ * be called before anything is done that rests on it. */
+int store_open_quickly(const char *dir, const struct clock *clock, struct store **ret_store,
+		       struct err *e);
+
+/* Opens one that is there (as quickly) to read it as it is at this moment: makes no file, takes no
+ * turn, migrates nothing, is nobody's owner; what is read stays the same until store_free, which is
+ * to come soon, because writers wait for it. ERR_CONFIG as above, and when there is none. */
 int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
 		      struct err *e);
 
@@ -57,6 +63,11 @@ int store_turn_begin(struct store *s, struct err *e);
 /* Commits what the turn changed; a turn that changed nothing is rolled back instead, so that it
  * costs no fsync. ERR_STORE: nothing of it was kept, treat like a crash. */
 int store_turn_commit(struct store *s, struct err *e);
+
+/* Between these two all that is read is of one moment, which also costs less than a lock for each
+ * statement. Nothing may be written; writers wait. Not inside a turn. */
+int store_look_begin(struct store *s, struct err *e);
+void store_look_end(struct store *s);
 
 /* Undoes the whole turn. */
 void store_turn_undo(struct store *s);
@@ -85,6 +96,9 @@ int store_prune(struct store *s, struct err *e);
 
 /* PRAGMA integrity_check and foreign_key_check of both files. */
 int store_check(struct store *s, struct err *e);
+
+/* The same of what opening left out, once; nothing when that was nothing. */
+int store_check_rest(struct store *s, struct err *e);
 
 /* Whether every key that a row names is there and is the one of its certificate or order. Adds a
  * sentence for everything that is wrong. An error: it could not be examined. */

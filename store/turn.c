@@ -93,6 +93,18 @@ bool store_in_turn(const struct store *s)
 	return s->db.writing;
 }
 
+int store_look_begin(struct store *s, struct err *e)
+{
+	assert(!store_in_turn(s));
+	return s->owner_fd >= 0 ? db_exec(&s->db, "BEGIN", e) : 0; /* a reader is in one */
+}
+
+void store_look_end(struct store *s)
+{
+	if (s->owner_fd >= 0)
+		db_abandon(&s->db);
+}
+
 int store_step_begin(struct store *s, struct err *e)
 {
 	int r;

@@ -14,9 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS                                                                                    \
+/* What comes first in a row: the rest of it lies on other pages. */
+#define FIRST_COLUMNS                                                                              \
 	"id, certificate_id, order_id, key_id, key_kind, serial, issuer, fingerprint, ari_id, "    \
-	"names, not_before, not_after, leaf, chain, created_at, account_id, seal"
+	"names, not_before, not_after"
+
+#define COLUMNS   FIRST_COLUMNS ", leaf, chain, created_at, account_id, seal"
 #define SEAL_SIZE 32
 
 /* All but what may be forgotten: its order and its account. */
@@ -49,11 +52,8 @@ static int version_check(struct sql *q, const struct version *v, struct err *e)
 		       v->id, q->db->path);
 }
 
-static int version_read(struct sql *q, struct version **ret_version, struct err *e)
+static void version_read_first(struct sql *q, struct version *v)
 {
-	AUTO_VERSION struct version *v = mem_new(sizeof(*v));
-	int r;
-
 	v->id = sql_int(q);
 	v->certificate_id = sql_int(q);
 	v->order_id = sql_int(q);
@@ -66,6 +66,14 @@ static int version_read(struct sql *q, struct version **ret_version, struct err 
 	sql_names(q, &v->names);
 	v->not_before = sql_int(q);
 	v->not_after = sql_int(q);
+}
+
+static int version_read(struct sql *q, struct version **ret_version, struct err *e)
+{
+	AUTO_VERSION struct version *v = mem_new(sizeof(*v));
+	int r;
+
+	version_read_first(q, v);
 	v->leaf = sql_text(q);
 	v->chain = sql_text(q);
 	v->created_at = sql_int(q);
@@ -159,6 +167,27 @@ int version_load(struct store *s, int64_t id, struct version **ret_version, stru
 	if (r > 0)
 		return version_read(&q, ret_version, e);
 	*ret_version = NULL;
+	return 0;
+}
+
+int version_glance(struct store *s, int64_t id, struct version **ret_version, struct err *e)
+{
+	struct sql q AUTO_SQL = {0};
+	struct version *v = NULL;
+	int r;
+
+	if (!s->large)
+		return version_load(s, id, ret_version, e);
+	q = sql_start(&s->db, "SELECT " FIRST_COLUMNS " FROM version WHERE id = $1");
+	sql_bind_int(&q, id);
+	r = sql_step(&q, e);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		v = mem_new(sizeof(*v));
+		version_read_first(&q, v);
+	}
+	*ret_version = v;
 	return 0;
 }
 

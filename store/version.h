@@ -33,6 +33,10 @@ int version_insert(struct store *s, struct version *v, struct err *e);
 /* ERR_SYS for a row that is not what was inserted: nobody may deploy it or judge by it. */
 int version_load(struct store *s, int64_t id, struct version **ret_version, struct err *e);
 
+/* For lists of many: names, serial and dates, which are all that is read of a large store, where
+ * damage is for store_check_rest to find; of a small one the same as version_load. */
+int version_glance(struct store *s, int64_t id, struct version **ret_version, struct err *e);
+
 /* Newest first; an owned array of owned structs. */
 int version_list(struct store *s, int64_t certificate_id, struct version ***ret_versions,
 		 size_t *ret_count, struct err *e);
