@@ -13,6 +13,7 @@
 
 struct check {
 	struct check_limits limits;
+	int64_t now;
 	struct strlist lines;    /* of those that are not well */
 	struct json *list;       /* of all */
 	size_t by[CHECK_LEVELS]; /* how many */
@@ -53,21 +54,16 @@ static void check_note(struct check *k, const struct report *r, enum check_level
 			     text);
 }
 
-static int check_one(struct context *c, struct check *k, const struct certificate *certificate,
-		     struct err *e)
+static int check_one(void *arg, const struct report *r, struct err *e)
 {
-	AUTO_REPORT struct report *r = NULL;
+	struct check *k = arg;
 	AUTO_FREE char *text = NULL;
-	int64_t now = clock_now(c->clock);
-	int ret = report_read(c, certificate, &r, e);
-	enum check_level level;
+	enum check_level level = check_judge(r, &k->limits, k->now, &text);
 
-	if (ret != 0)
-		return ret;
-	level = check_judge(r, &k->limits, now, &text);
-	if (r->live != NULL && (!k->any || r->live->not_after - now < k->next)) {
+	(void)e;
+	if (r->live != NULL && (!k->any || r->live->not_after - k->now < k->next)) {
 		k->any = true;
-		k->next = r->live->not_after - now;
+		k->next = r->live->not_after - k->now;
 	}
 	check_note(k, r, level, text);
 	return 0;
@@ -77,10 +73,13 @@ static int check_named(struct context *c, struct check *k, struct err *e)
 {
 	for (size_t i = 0; i < c->options->operands.count; i++) {
 		AUTO_CERTIFICATE struct certificate *certificate = NULL;
+		AUTO_REPORT struct report *report = NULL;
 		int r = run_find(c, c->options->operands.items[i], &certificate, e);
 
 		if (r == 0)
-			r = check_one(c, k, certificate, e);
+			r = report_read(c, certificate, &report, e);
+		if (r == 0)
+			r = check_one(k, report, e);
 		if (r != 0)
 			return r;
 	}
@@ -89,13 +88,14 @@ static int check_named(struct context *c, struct check *k, struct err *e)
 
 static int check_all(struct context *c, struct check *k, struct err *e)
 {
+	struct report_list all = {.fn = check_one, .arg = k};
 	struct certificate **list = NULL;
-	size_t count = 0;
-	int r = certificate_list(c->store, &list, &count, e);
+	int r = certificate_list(c->store, &list, &all.count, e);
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = check_one(c, k, list[i], e);
-	certificate_list_free(list, count);
+	all.certificates = list;
+	if (r == 0)
+		r = report_each(c, &all, e);
+	certificate_list_free(list, all.count);
 	return r;
 }
 
@@ -152,6 +152,7 @@ static int check_run(struct context *c, struct err *e)
 {
 	struct check k AUTO(check_clear) = {
 		.limits = {{.part = 4}, {.part = 8}},
+		.now = clock_now(c->clock),
 		.list = json_new_list(),
 	};
 	AUTO_FREE char *summary = NULL;

@@ -68,30 +68,38 @@ static int width_of(struct certificate *const *list, size_t count)
 	return (int)width;
 }
 
+struct lines {
+	const struct context *c;
+	int width;
+	struct json *all; /* NULL: for people */
+};
+
+static int status_one(void *arg, const struct report *r, struct err *e)
+{
+	const struct lines *l = arg;
+
+	(void)e;
+	if (l->all != NULL)
+		json_add(l->all, report_json(r));
+	else
+		print_line(l->c, r, l->width);
+	return 0;
+}
+
 static int status_each(struct context *c, struct certificate *const *list, size_t count,
 		       struct json *all, struct err *e)
 {
 	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
-	int width = width_of(list, count);
+	struct lines lines = {c, width_of(list, count), all};
+	const struct report_list each = {list, count, status_one, &lines};
 
 	c->book = &book;
 	if (all == NULL && count > 0)
-		printf("%-*s  %-8s  %-20s  %-20s  %s\n", width, "CERTIFICATE", "STATE",
+		printf("%-*s  %-8s  %-20s  %-20s  %s\n", lines.width, "CERTIFICATE", "STATE",
 		       "VALID UNTIL", "NEXT", "NAMES");
-	for (size_t i = 0; i < count; i++) {
-		AUTO_REPORT struct report *report = NULL;
-		int r = report_read(c, list[i], &report, e);
-
-		if (r != 0)
-			return r;
-		if (all != NULL)
-			json_add(all, report_json(report));
-		else
-			print_line(c, report, width);
-	}
 	if (all == NULL && count == 0)
 		printf("no certificates yet; everleaf obtain -d NAME gets the first one\n");
-	return 0;
+	return report_each(c, &each, e);
 }
 
 int cmd_status(struct context *c, struct err *e)

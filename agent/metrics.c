@@ -6,7 +6,6 @@
 #include "agent/metrics.h"
 
 #include "base/file.h"
-#include "store/deployment.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,37 +18,93 @@
 
 /* --- reading --- */
 
-static int pending_read(struct context *c, struct metrics_row *row, struct err *e)
-{
-	struct deployment **list = NULL;
-	size_t count = 0;
-	int r;
+struct family {
+	const char *name, *help;
+	/* False: this certificate has no such value. */
+	bool (*value)(const struct report *r, int64_t *ret_value);
+};
 
-	if (row->report->live == NULL)
-		return 0;
-	r = deployment_list(c->store, row->report->live->id, &list, &count, e);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		row->pending += list[i]->ended_at == 0;
-	deployment_list_free(list, count);
-	return r;
+static bool report_not_before(const struct report *r, int64_t *ret_value)
+{
+	const struct version *live = r->live;
+
+	*ret_value = live != NULL ? live->not_before : 0;
+	return live != NULL;
+}
+
+static bool report_not_after(const struct report *r, int64_t *ret_value)
+{
+	const struct version *live = r->live;
+
+	*ret_value = live != NULL ? live->not_after : 0;
+	return live != NULL;
+}
+
+static bool report_next(const struct report *r, int64_t *ret_value)
+{
+	*ret_value = r->next.when > 0 ? r->next.when : 0;
+	return r->next.what != SCHEDULE_NOTHING;
+}
+
+static bool report_success(const struct report *r, int64_t *ret_value)
+{
+	*ret_value = r->renewal.succeeded_at;
+	return *ret_value != 0;
+}
+
+static bool report_failures(const struct report *r, int64_t *ret_value)
+{
+	*ret_value = r->renewal.failures;
+	return true;
+}
+
+static bool report_pending(const struct report *r, int64_t *ret_value)
+{
+	*ret_value = r->pending;
+	return true;
+}
+
+static const struct family families[METRICS_VALUES] = {
+	{"certificate_not_before_seconds", "When the live certificate begins to be valid.",
+	 report_not_before},
+	{"certificate_not_after_seconds", "When the live certificate ends.", report_not_after},
+	{"certificate_next_renewal_seconds", "When it is renewed; 0: as soon as possible.",
+	 report_next},
+	{"certificate_last_success_seconds", "When it was issued last.", report_success},
+	{"certificate_failures", "Attempts to get or renew it that have failed in a row.",
+	 report_failures},
+	{"certificate_deployments_pending", "Deployments of it that are not done.", report_pending},
+};
+
+void metrics_add(struct metrics *m, const struct report *r)
+{
+	struct metrics_row row = {.name = mem_str(r->certificate->name), .state = r->state};
+
+	for (size_t f = 0; f < METRICS_VALUES; f++)
+		if (!families[f].value(r, &row.values[f]))
+			row.values[f] = METRICS_NONE;
+	m->rows = mem_grow(m->rows, m->count + 1, sizeof(row));
+	m->rows[m->count++] = row;
+}
+
+static int metrics_note(void *arg, const struct report *r, struct err *e)
+{
+	(void)e;
+	metrics_add(arg, r);
+	return 0;
 }
 
 int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e)
 {
 	struct metrics m AUTO_METRICS = {.now = clock_now(c->clock)};
+	struct report_list all = {.fn = metrics_note, .arg = &m};
 	struct certificate **list = NULL;
-	size_t count = 0;
-	int r;
+	int r = certificate_list(c->store, &list, &all.count, e);
 
-	r = certificate_list(c->store, &list, &count, e);
-	m.rows = mem_new(count * sizeof(*m.rows));
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		r = report_read(c, list[i], &m.rows[i].report, e);
-		if (r == 0)
-			r = pending_read(c, &m.rows[i], e);
-		m.count = i + 1;
-	}
-	certificate_list_free(list, count);
+	all.certificates = list;
+	if (r == 0)
+		r = report_each(c, &all, e);
+	certificate_list_free(list, all.count);
 	if (r != 0)
 		return r;
 	*ret_metrics = m;
@@ -60,7 +115,7 @@ int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e)
 void metrics_clear(struct metrics *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		report_free(m->rows[i].report);
+		free(m->rows[i].name);
 	free(m->rows);
 	*m = (struct metrics){0};
 }
@@ -93,91 +148,35 @@ static void add_family(struct page *p, const char *name, const char *type, const
 /* A label's value: backslash, quote and newline are written with a backslash. */
 static void add_value(struct page *p, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (*text == '\n')
-			add(p, "\\n");
-		else
-			add(p, *text == '\\' || *text == '"' ? "\\%c" : "%c", *text);
+	for (;;) {
+		size_t plain = strcspn(text, "\\\"\n");
+
+		p->full = buf_add(p->out, text, plain) != 0 || p->full;
+		text += plain;
+		if (*text == '\0')
+			return;
+		add(p, "\\%c", *text == '\n' ? 'n' : *text);
+		text++;
 	}
 }
-
-struct family {
-	const char *name, *help;
-	/* False: this certificate has no such value. */
-	bool (*value)(const struct metrics_row *row, int64_t *ret_value);
-};
-
-static bool row_not_before(const struct metrics_row *row, int64_t *ret_value)
-{
-	const struct version *live = row->report->live;
-
-	*ret_value = live != NULL ? live->not_before : 0;
-	return live != NULL;
-}
-
-static bool row_not_after(const struct metrics_row *row, int64_t *ret_value)
-{
-	const struct version *live = row->report->live;
-
-	*ret_value = live != NULL ? live->not_after : 0;
-	return live != NULL;
-}
-
-static bool row_next(const struct metrics_row *row, int64_t *ret_value)
-{
-	*ret_value = row->report->next.when > 0 ? row->report->next.when : 0;
-	return row->report->next.what != SCHEDULE_NOTHING;
-}
-
-static bool row_success(const struct metrics_row *row, int64_t *ret_value)
-{
-	*ret_value = row->report->renewal.succeeded_at;
-	return *ret_value != 0;
-}
-
-static bool row_failures(const struct metrics_row *row, int64_t *ret_value)
-{
-	*ret_value = row->report->renewal.failures;
-	return true;
-}
-
-static bool row_pending(const struct metrics_row *row, int64_t *ret_value)
-{
-	*ret_value = row->pending;
-	return true;
-}
-
-static const struct family families[] = {
-	{"certificate_not_before_seconds", "When the live certificate begins to be valid.",
-	 row_not_before},
-	{"certificate_not_after_seconds", "When the live certificate ends.", row_not_after},
-	{"certificate_next_renewal_seconds", "When it is renewed; 0: as soon as possible.",
-	 row_next},
-	{"certificate_last_success_seconds", "When it was issued last.", row_success},
-	{"certificate_failures", "Attempts to get or renew it that have failed in a row.",
-	 row_failures},
-	{"certificate_deployments_pending", "Deployments of it that are not done.", row_pending},
-};
 
 static void add_certificates(struct page *p, const struct metrics *m)
 {
 	for (size_t f = 0; f < COUNT_OF(families); f++) {
 		add_family(p, families[f].name, "gauge", families[f].help);
 		for (size_t i = 0; i < m->count; i++) {
-			int64_t value = 0;
-
-			if (!families[f].value(&m->rows[i], &value))
+			if (m->rows[i].values[f] == METRICS_NONE)
 				continue;
 			add(p, "everleaf_%s{certificate=\"", families[f].name);
-			add_value(p, m->rows[i].report->certificate->name);
-			add(p, "\"} %" PRId64 "\n", value);
+			add_value(p, m->rows[i].name);
+			add(p, "\"} %" PRId64 "\n", m->rows[i].values[f]);
 		}
 	}
 	add_family(p, "certificate_state", "gauge", "1 for the state it is in.");
 	for (size_t i = 0; i < m->count; i++) {
 		add(p, "everleaf_certificate_state{certificate=\"");
-		add_value(p, m->rows[i].report->certificate->name);
-		add(p, "\",state=\"%s\"} 1\n", m->rows[i].report->state);
+		add_value(p, m->rows[i].name);
+		add(p, "\",state=\"%s\"} 1\n", m->rows[i].state);
 	}
 }
 

@@ -9,13 +9,16 @@
 #include "agent/report.h"
 #include "base/buf.h"
 
-#define METRICS_MAX ((size_t)32 * 1024 * 1024)
+#define METRICS_MAX ((size_t)128 * 1024 * 1024) /* some 150,000 certificates */
 
-/* What there is to tell of one certificate. */
+/* What there is to tell of one certificate: there may be very many. */
+#define METRICS_VALUES 6
 struct metrics_row {
-	struct report *report; /* owned */
-	int64_t pending;       /* deployments of it that have not ended */
+	char *name;                     /* owned */
+	const char *state;              /* static */
+	int64_t values[METRICS_VALUES]; /* of the families in metrics.c; METRICS_NONE: none */
 };
+#define METRICS_NONE INT64_MIN
 
 struct metrics {
 	struct metrics_row *rows; /* owned */
@@ -24,8 +27,11 @@ struct metrics {
 	const struct counters *counters; /* borrowed; NULL: the store alone */
 };
 
-/* Reads the store of c, in a turn or out of one. */
+/* Reads the store of c. */
 int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e);
+
+/* Adds what there is to tell of it. */
+void metrics_add(struct metrics *m, const struct report *r);
 
 /* Appends the text: a pure function. ERR_SYS when it is larger than the buffer may be. */
 int metrics_print(const struct metrics *m, struct buf *out, struct err *e);

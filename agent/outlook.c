@@ -68,6 +68,8 @@ static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 	if (o->book == NULL || o->next.what == SCHEDULE_NOTHING ||
 	    (!o->wanted && o->next.due > o->in.now))
 		return 0;
+	if (o->live != NULL && o->live->leaf == NULL) /* a glance: whose it was is not known */
+		return 0;
 	r = account_load(s, c->account_id, &a, e);
 	if (r == 0 && a != NULL)
 		r = limits_find(o->book, a->server, o->in.now, &o->limits, e);
@@ -99,14 +101,12 @@ static int outlook_pace(struct store *s, struct outlook *o, struct err *e)
 	return r;
 }
 
-int outlook_read(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
-		 struct err *e)
+static int outlook_judge(struct store *s, const struct certificate *c, int64_t now,
+			 struct outlook *ret, struct err *e)
 {
 	int64_t left_at = 0;
 	int r = renewal_load(s, c->id, &ret->renewal, e);
 
-	if (r == 0 && c->live_version_id != 0)
-		r = version_load(s, c->live_version_id, &ret->live, e);
 	if (r == 0)
 		r = renewal_info_load(s, c->id, &ret->info, e);
 	if (r == 0 && c->optional.count > 0)
@@ -129,6 +129,22 @@ int outlook_read(struct store *s, const struct certificate *c, int64_t now, stru
 	ret->next = schedule(&ret->in);
 	r = outlook_pace(s, ret, e);
 	return r == 0 ? outlook_limit(s, ret, e) : r;
+}
+
+int outlook_read(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
+		 struct err *e)
+{
+	int r = c->live_version_id != 0 ? version_load(s, c->live_version_id, &ret->live, e) : 0;
+
+	return r == 0 ? outlook_judge(s, c, now, ret, e) : r;
+}
+
+int outlook_glance(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
+		   struct err *e)
+{
+	int r = c->live_version_id != 0 ? version_glance(s, c->live_version_id, &ret->live, e) : 0;
+
+	return r == 0 ? outlook_judge(s, c, now, ret, e) : r;
 }
 
 void outlook_clear(struct outlook *o)

@@ -35,6 +35,10 @@ int outlook_read(struct store *s, const struct certificate *c, int64_t now, stru
  * caller frees. */
 char *outlook_replaces(struct store *s, const struct outlook *o);
 
+/* The same with version_glance: to tell of it, not to act on it. */
+int outlook_glance(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
+		   struct err *e);
+
 void outlook_clear(struct outlook *o);
 #define AUTO_OUTLOOK AUTO(outlook_clear)
 

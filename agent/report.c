@@ -4,7 +4,7 @@
  */
 #include "agent/report.h"
 
-#include "agent/run.h"
+#include "agent/outlook.h"
 #include "base/log.h"
 #include "store/deployment.h"
 #include "store/order.h"
@@ -41,7 +41,10 @@ static int report_deployments(struct context *c, struct report *r, bool *ret_deg
 		return 0;
 	ret = deployment_list(c->store, r->live->id, &list, &count, e);
 	for (size_t i = 0; ret == 0 && i < count; i++) {
-		if (list[i]->ended_at != 0 || list[i]->standing.failures == 0)
+		if (list[i]->ended_at != 0)
+			continue;
+		r->pending++;
+		if (list[i]->standing.failures == 0)
 			continue;
 		*ret_degraded = true;
 		error_take(r, &list[i]->standing);
@@ -50,76 +53,104 @@ static int report_deployments(struct context *c, struct report *r, bool *ret_deg
 	return ret;
 }
 
-static int report_state(struct context *c, struct report *r, struct err *e)
+static const char *state_of(const struct report *r, const struct order *o, bool degraded,
+			    int64_t now)
+{
+	const bool live_order = o != NULL && o->ended_at == 0;
+
+	if (r->certificate->removed_at != 0)
+		return "removed";
+	if (r->live != NULL && r->live->not_after <= now)
+		return "expired";
+	if (live_order && o->standing.failures == 0)
+		return "renewing";
+	if (r->certificate->dropped_at != 0)
+		return "dropped";
+	if (r->renewal.failures > 0 || live_order)
+		return "failing";
+	if (degraded || r->left_out.count > 0)
+		return "degraded";
+	return r->next.what != SCHEDULE_NOTHING && r->next.due <= now ? "due" : "valid";
+}
+
+/* busy: it may have a live order or deployment. */
+static int report_state(struct context *c, struct report *r, bool busy, struct err *e)
 {
 	AUTO_ORDER_ROW struct order *o = NULL;
-	int64_t now = clock_now(c->clock);
 	bool degraded = false;
-	int ret;
+	int ret = 0;
 
-	ret = order_latest(c->store, r->certificate->id, &o, e);
-	if (ret == 0)
+	r->error = r->renewal.error;
+	r->error.retry_at = r->renewal.next_at;
+	r->error_at = r->renewal.error_at;
+	if (busy)
+		ret = order_latest(c->store, r->certificate->id, &o, e);
+	if (ret == 0 && busy)
 		ret = report_deployments(c, r, &degraded, e);
 	if (ret != 0)
 		return ret;
 	if (o != NULL && o->ended_at == 0)
 		error_take(r, &o->standing);
-	if (r->certificate->removed_at != 0)
-		r->state = "removed";
-	else if (r->live != NULL && r->live->not_after <= now)
-		r->state = "expired";
-	else if (o != NULL && o->ended_at == 0 && o->standing.failures == 0)
-		r->state = "renewing";
-	else if (r->certificate->dropped_at != 0)
-		r->state = "dropped";
-	else if (r->renewal.failures > 0 || (o != NULL && o->ended_at == 0))
-		r->state = "failing";
-	else if (degraded || r->left_out.count > 0)
-		r->state = "degraded";
-	else
-		r->state = r->next.what != SCHEDULE_NOTHING && r->next.due <= now ? "due" : "valid";
+	r->state = state_of(r, o, degraded, clock_now(c->clock));
 	return 0;
 }
 
-static void certificate_copy(struct certificate *to, const struct certificate *from)
+static void report_take(struct report *r, const struct certificate *certificate, struct outlook *o)
 {
-	*to = *from;
-	to->name = mem_str(from->name);
-	to->origin = mem_str(from->origin);
-	to->wish = mem_str(from->wish);
-	to->names = to->optional = (struct strlist){0};
-	to->accounts = (struct id_list){0};
-	strlist_copy(&to->names, &from->names);
-	strlist_copy(&to->optional, &from->optional);
-	for (size_t i = 0; i < from->accounts.count; i++)
-		id_list_add(&to->accounts, from->accounts.ids[i]);
+	r->certificate = certificate;
+	r->live = TAKE(o->live);
+	r->renewal = o->renewal;
+	r->next = o->next;
+	r->left_out = o->left_out;
+	r->left_at = o->in.left_at;
+	o->left_out = (struct strlist){0};
 }
 
 int report_read(struct context *c, const struct certificate *certificate,
 		struct report **ret_report, struct err *e)
 {
 	AUTO_REPORT struct report *r = mem_new(sizeof(*r));
-	int ret = 0;
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
+	struct outlook o AUTO_OUTLOOK = {.book = c->book != NULL ? c->book : &book};
+	int ret = outlook_read(c->store, certificate, clock_now(c->clock), &o, e);
 
-	r->certificate = mem_new(sizeof(*r->certificate));
-	certificate_copy(r->certificate, certificate);
-	if (certificate->live_version_id != 0)
-		ret = version_load(c->store, certificate->live_version_id, &r->live, e);
+	report_take(r, certificate, &o);
 	if (ret == 0)
-		ret = renewal_load(c->store, certificate->id, &r->renewal, e);
-	if (ret == 0)
-		ret = run_schedule(c, certificate, &r->next, e);
-	if (ret == 0 && certificate->optional.count > 0)
-		ret = renewal_left_out(c->store, certificate->id, &r->left_out, &r->left_at, e);
-	if (ret != 0)
-		return ret;
-	r->error = r->renewal.error;
-	r->error.retry_at = r->renewal.next_at;
-	r->error_at = r->renewal.error_at;
-	ret = report_state(c, r, e);
+		ret = report_state(c, r, true, e);
 	if (ret == 0)
 		*ret_report = TAKE(r);
 	return ret;
+}
+
+static int report_glance(struct context *c, const struct certificate *certificate,
+			 const struct id_list *busy, struct report *r, struct err *e)
+{
+	struct outlook o AUTO_OUTLOOK = {.book = c->book};
+	int ret = outlook_glance(c->store, certificate, clock_now(c->clock), &o, e);
+
+	report_take(r, certificate, &o);
+	return ret == 0 ? report_state(c, r, id_list_finds(busy, certificate->id), e) : ret;
+}
+
+int report_each(struct context *c, const struct report_list *list, struct err *e)
+{
+	struct id_list busy AUTO_ID_LIST = {0};
+	int r = store_look_begin(c->store, e);
+
+	if (r != 0)
+		return r;
+	r = certificate_busy(c->store, &busy, e);
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		struct report report = {0};
+
+		r = report_glance(c, list->certificates[i], &busy, &report, e);
+		if (r == 0)
+			r = list->fn(list->arg, &report, e);
+		version_free(report.live);
+		strlist_clear(&report.left_out);
+	}
+	store_look_end(c->store);
+	return r;
 }
 
 static struct json *names_json(const struct strlist *names)
@@ -220,7 +251,6 @@ void report_free(struct report *r)
 {
 	if (r == NULL)
 		return;
-	certificate_free(r->certificate);
 	strlist_clear(&r->left_out);
 	version_free(r->live);
 	free(r);

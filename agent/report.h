@@ -14,14 +14,15 @@
 
 #define REPORT_SCHEMA 1
 
-/* Everything that is told of one certificate, read at one time. Owns its pointers. */
+/* Everything that is told of one certificate, read at one time. */
 struct report {
-	struct certificate *certificate;
-	struct version *live; /* NULL: none yet */
+	const struct certificate *certificate; /* borrowed */
+	struct version *live;                  /* owned; NULL: none yet */
 	struct renewal renewal;
 	struct schedule next;
 	struct strlist left_out; /* optional names that failed */
 	int64_t left_at;         /* when they did so last */
+	int64_t pending;         /* deployments of it that have not ended */
 	const char *state;       /* "valid", "due", … ; static */
 	struct err error;        /* of the renewal, an order or a deployment; code ERR_NONE: none */
 	int64_t error_at;
@@ -29,6 +30,16 @@ struct report {
 
 int report_read(struct context *c, const struct certificate *certificate,
 		struct report **ret_report, struct err *e);
+
+/* One by one all of a list, as they are at one moment; ends at the first that fn refuses. Of a
+ * large store no more is read than what is told in a line (version_glance). */
+struct report_list {
+	struct certificate *const *certificates; /* borrowed */
+	size_t count;
+	int (*fn)(void *arg, const struct report *r, struct err *e);
+	void *arg;
+};
+int report_each(struct context *c, const struct report_list *list, struct err *e);
 
 /* {"name":…,"names":…,"state":…} as in `status`. The caller's. */
 struct json *report_json(const struct report *r);

@@ -136,34 +136,33 @@ static void reader_clear(struct reader *r)
 
 /* --- a page with everything on it --- */
 
-static struct report *make_report(const char *name, bool live)
+static void add_reports(struct metrics *m)
 {
-	struct report *r = mem_new(sizeof(*r));
+	const struct certificate www = {.name = (char *)"www"};
+	const struct certificate odd = {.name = (char *)"odd\"\\\nname"};
+	struct version live = {.not_before = 100, .not_after = 400};
+	const struct report valid = {
+		.certificate = &www,
+		.state = "valid",
+		.live = &live,
+		.next = {.what = SCHEDULE_RENEW, .when = 300},
+		.renewal = {.succeeded_at = 101},
+	};
+	const struct report failing = {
+		.certificate = &odd,
+		.state = "failing",
+		.next = {.what = SCHEDULE_ISSUE},
+		.renewal = {.failures = 7},
+		.pending = 3,
+	};
 
-	r->certificate = mem_new(sizeof(*r->certificate));
-	r->certificate->name = mem_str(name);
-	r->state = live ? "valid" : "failing";
-	r->next = (struct schedule){.what = live ? SCHEDULE_RENEW : SCHEDULE_ISSUE, .when = 300};
-	r->renewal.failures = live ? 0 : 7;
-	if (!live) {
-		r->next.when = 0;
-		return r;
-	}
-	r->live = mem_new(sizeof(*r->live));
-	r->live->not_before = 100;
-	r->live->not_after = 400;
-	r->renewal.succeeded_at = 101;
-	return r;
+	metrics_add(m, &valid);
+	metrics_add(m, &failing);
 }
 
 static void make_metrics(struct metrics *m, struct counters *c)
 {
-	static const char *const names[] = {"www", "odd\"\\\nname"};
-
-	m->rows = mem_new(2 * sizeof(*m->rows));
-	for (size_t i = 0; i < 2; i++)
-		m->rows[i] = (struct metrics_row){make_report(names[i], i == 0), (int64_t)i * 3};
-	m->count = 2;
+	add_reports(m);
 	m->now = 200;
 	m->counters = c;
 	*c = (struct counters){.started_at = 150, .turns = 9, .crashes = 1};
