@@ -22,27 +22,59 @@ struct renew {
 	struct certificate **list;
 	struct run_item *items; /* as many */
 	size_t count;
+	int64_t others;     /* more that are not paused and certainly not due */
 	const char *server; /* they move there; NULL: they stay */
 	bool misconfigured; /* the configuration file has a mistake */
 };
 
+static int list_active(struct store *s, struct certificate ***ret_list, size_t *ret_count,
+		       struct err *e)
+{
+	size_t count = 0, kept = 0;
+	int r = certificate_list(s, ret_list, &count, e);
+
+	for (size_t i = 0; i < count; i++)
+		if ((*ret_list)[i]->paused)
+			certificate_free((*ret_list)[i]);
+		else
+			(*ret_list)[kept++] = (*ret_list)[i];
+	*ret_count = kept;
+	return r;
+}
+
+/* Whatever is due: of the others only how many they are. */
+static int renew_read_due(struct renew *n, struct err *e)
+{
+	struct store *s = n->c->store;
+	bool notices = n->c->options->notify_hook != NULL;
+	int r = store_look_begin(s, e);
+
+	if (r == 0)
+		r = certificate_list_wanting(s, notices, &n->list, &n->count, e);
+	if (r == 0)
+		r = certificate_count(s, &n->others, e);
+	n->others -= (int64_t)n->count;
+	store_look_end(s);
+	return r;
+}
+
+/* Something is said that concerns also those that are not due. */
+static bool concerns_all(const struct options *o)
+{
+	return o->force || o->recheck || o->dry_run || o->ca_bundle != NULL || o->proxy != NULL ||
+	       o->agree_tos;
+}
+
 /* Those that are named, or all that are not paused. */
 static int renew_read(struct renew *n, struct err *e)
 {
-	const struct strlist *names = &n->c->options->operands;
-	size_t kept = 0;
+	const struct options *o = n->c->options;
+	const struct strlist *names = &o->operands;
 	int r;
 
-	if (names->count == 0) {
-		r = certificate_list(n->c->store, &n->list, &n->count, e);
-		for (size_t i = 0; i < n->count; i++)
-			if (n->list[i]->paused)
-				certificate_free(n->list[i]);
-			else
-				n->list[kept++] = n->list[i];
-		n->count = kept;
-		return r;
-	}
+	if (names->count == 0)
+		return concerns_all(o) ? list_active(n->c->store, &n->list, &n->count, e)
+				       : renew_read_due(n, e);
 	n->list = mem_new(names->count * sizeof(*n->list));
 	for (size_t i = 0; i < names->count; i++) {
 		r = run_find(n->c, names->items[i], &n->list[i], e);
@@ -105,36 +137,47 @@ static int renew_move(struct renew *n, struct err *e)
 	return r == 0 ? run_turn(n->c, renew_move_write, n, e) : r;
 }
 
+static int renew_report(void *arg, const struct report *r, struct err *e)
+{
+	(void)e;
+	json_add(arg, report_json(r));
+	return 0;
+}
+
 static int renew_json(struct renew *n, struct err *e)
 {
 	AUTO_JSON struct json *list = json_new_list();
+	struct report_list reports = {.fn = renew_report, .arg = list};
+	struct certificate **now = NULL;
+	int r = 0;
 
-	for (size_t i = 0; i < n->count; i++) {
-		AUTO_CERTIFICATE struct certificate *now = NULL;
-		AUTO_REPORT struct report *report = NULL;
-		int r;
-
-		r = certificate_load(n->c->store, n->list[i]->id, &now, e);
-		if (r == 0 && now != NULL)
-			r = report_read(n->c, now, &report, e);
-		if (r != 0)
-			return r;
-		if (report != NULL)
-			json_add(list, report_json(report));
+	if (n->c->options->operands.count == 0) {
+		r = list_active(n->c->store, &now, &reports.count, e);
+	} else {
+		now = mem_new(n->count * sizeof(struct certificate *));
+		for (size_t i = 0; r == 0 && i < n->count; i++) {
+			r = certificate_load(n->c->store, n->list[i]->id, &now[reports.count], e);
+			reports.count += r == 0 && now[reports.count] != NULL;
+		}
 	}
-	report_print("certificates", TAKE(list));
-	return 0;
+	reports.certificates = now;
+	if (r == 0)
+		r = report_each(n->c, &reports, e);
+	certificate_list_free(now, reports.count);
+	if (r == 0)
+		report_print("certificates", TAKE(list));
+	return r;
 }
 
 static void renew_say(const struct renew *n)
 {
-	size_t by[RUN_FAILED + 1] = {0};
+	size_t count = n->count + (size_t)n->others;
+	size_t by[RUN_FAILED + 1] = {[RUN_NOTHING] = (size_t)n->others};
 
 	for (size_t i = 0; i < n->count; i++)
 		by[n->items[i].result]++;
-	printf("%zu certificate%s: %zu renewed, %zu not due, %zu waiting, %zu failed\n", n->count,
-	       n->count == 1 ? "" : "s", by[RUN_DONE], by[RUN_NOTHING], by[RUN_LATER],
-	       by[RUN_FAILED]);
+	printf("%zu certificate%s: %zu renewed, %zu not due, %zu waiting, %zu failed\n", count,
+	       count == 1 ? "" : "s", by[RUN_DONE], by[RUN_NOTHING], by[RUN_LATER], by[RUN_FAILED]);
 }
 
 static int renew_run(struct renew *n, struct err *e)
@@ -217,7 +260,8 @@ static int renew_really(struct renew *n, struct err *e)
 	if (r == 0)
 		r = renew_run(n, e);
 	n->c->notify = NULL;
-	return r == 0 ? store_prune(n->c->store, e) : r;
+	/* A run that changed nothing made nothing old; at the latest a day later one does. */
+	return r == 0 && store_commits(n->c->store) > 0 ? store_prune(n->c->store, e) : r;
 }
 
 /* A mistake in the file stops nothing that it does not concern, and is no success. */
@@ -236,6 +280,8 @@ int cmd_renew(struct context *c, struct err *e)
 
 	if (r == 0)
 		r = renew_read(&n, e);
+	if (r == 0 && n.count > 0)
+		r = store_check_rest(c->store, e);
 	if (r == 0)
 		r = c->options->dry_run ? renew_rehearse(&n, e) : renew_really(&n, e);
 	if (r == 0)

@@ -341,23 +341,45 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 	return 0;
 }
 
-void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue)
+/* The index of the first scope entry that is not below; they ascend, because there may be many. */
+static size_t scope_index(const struct engine *g, int64_t certificate_id)
 {
-	g->scopes = mem_grow(g->scopes, g->scope_count + 1, sizeof(*g->scopes));
-	g->scopes[g->scope_count++] = (struct scope){
-		.certificate_id = certificate_id,
-		.issue = issue,
-		.tried = issue == ISSUE_NEVER,
-	};
-	engine_poke(g);
+	size_t from = 0, to = g->scope_count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (g->scopes[middle].certificate_id < certificate_id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
 }
 
 struct scope *engine_scope(const struct engine *g, int64_t certificate_id)
 {
-	for (size_t i = 0; i < g->scope_count; i++)
-		if (g->scopes[i].certificate_id == certificate_id)
-			return &g->scopes[i];
-	return NULL;
+	size_t i = scope_index(g, certificate_id);
+
+	return i < g->scope_count && g->scopes[i].certificate_id == certificate_id ? &g->scopes[i]
+										   : NULL;
+}
+
+void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue)
+{
+	size_t i = scope_index(g, certificate_id);
+
+	engine_poke(g);
+	if (engine_scope(g, certificate_id) != NULL)
+		return;
+	g->scopes = mem_grow(g->scopes, g->scope_count + 1, sizeof(*g->scopes));
+	memmove(&g->scopes[i + 1], &g->scopes[i], (g->scope_count - i) * sizeof(*g->scopes));
+	g->scopes[i] = (struct scope){
+		.certificate_id = certificate_id,
+		.issue = issue,
+		.tried = issue == ISSUE_NEVER,
+	};
+	g->scope_count++;
 }
 
 bool engine_limited(const struct engine *g, int64_t certificate_id)

@@ -24,9 +24,7 @@
 struct look {
 	struct engine *g;
 	int64_t now;
-	int64_t next_at;   /* the earliest time at which something is due */
-	int64_t *accounts; /* those that certificates of a command's scope need */
-	size_t account_count;
+	int64_t next_at; /* the earliest time at which something is due */
 };
 
 static struct step *step_of(const struct engine *g, const struct machine *m, int64_t id)
@@ -156,12 +154,7 @@ static bool look_concerns(const struct look *l, const struct open_row *row)
 {
 	if (!l->g->config.by_hand)
 		return true;
-	if (row->certificate_id != 0)
-		return engine_scope(l->g, row->certificate_id) != NULL;
-	for (size_t i = 0; i < l->account_count; i++)
-		if (l->accounts[i] == row->id)
-			return true;
-	return false;
+	return row->certificate_id == 0 || engine_scope(l->g, row->certificate_id) != NULL;
 }
 
 static int look_rows(struct look *l, const struct machine *m, const struct open_rows *rows,
@@ -236,6 +229,13 @@ static int64_t look_until(const struct look *l, const struct outlook *o)
 	return asks_at < when ? asks_at : when;
 }
 
+/* The schedule says what there is to look at; a command that is not patient looks at all that it
+ * was asked for. */
+static bool by_schedule(const struct engine *g)
+{
+	return !g->config.by_hand || g->config.patient;
+}
+
 /* What it has cannot be read: nothing is begun for it, and others are not stopped by it. A command
  * says so by itself, when it looks at what came of it. */
 static int look_puzzles(struct look *l, const struct certificate *c, const struct err *why,
@@ -271,7 +271,7 @@ static int look_certificate(struct look *l, const struct certificate *c, struct 
 	if (!look_issues(l, c, &o)) {
 		if (look_asks(l, c, &o))
 			return look_claim(l, &machine_renewal_info, c->id, e);
-		return l->g->config.by_hand ? 0 : look_leaves(l, c, look_until(l, &o), e);
+		return by_schedule(l->g) ? look_leaves(l, c, look_until(l, &o), e) : 0;
 	}
 	if (o.limits != NULL)
 		limits_begin(o.limits, &o.wish, l->now);
@@ -307,7 +307,7 @@ static int look_is_under_way(struct look *l, const struct certificate *c, struct
 		r = order_suffices(l, c, &scope->under_way, e);
 	if (r != 0)
 		return r;
-	return l->g->config.by_hand ? 0 : look_leaves(l, c, INT64_MAX, e);
+	return by_schedule(l->g) ? look_leaves(l, c, INT64_MAX, e) : 0;
 }
 
 static int look_at(struct look *l, const struct open_rows *orders, int64_t id, struct err *e)
@@ -315,12 +315,8 @@ static int look_at(struct look *l, const struct open_rows *orders, int64_t id, s
 	AUTO_CERTIFICATE struct certificate *c = NULL;
 	int r = certificate_load(l->g->config.store, id, &c, e);
 
-	if (r != 0 || c == NULL)
+	if (r != 0 || c == NULL || c->removed_at != 0)
 		return r;
-	l->accounts = mem_grow(l->accounts, l->account_count + 1, sizeof(int64_t));
-	l->accounts[l->account_count++] = c->account_id;
-	if (c->removed_at != 0)
-		return 0;
 	return has_order(orders, id) ? look_is_under_way(l, c, e) : look_certificate(l, c, e);
 }
 
@@ -333,25 +329,60 @@ static void look_counts_anew(struct engine *g)
 	limits_forget(&g->book);
 }
 
-/* A command's are those it was asked for; the daemon's those that the schedule may have something
- * to do for. Not more at once than is good for anybody: the end of a step has the rest looked at.
- */
-static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)
+static int look_scope(struct look *l, const struct open_rows *orders, struct err *e)
+{
+	struct engine *g = l->g;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < g->scope_count && g->step_count < ENGINE_MAX_STEPS; i++)
+		if (!g->scopes[i].tried && (g->scopes[i].issue == ISSUE_NOW || !by_schedule(g)))
+			r = look_at(l, orders, g->scopes[i].certificate_id, e);
+	return r;
+}
+
+static int look_due(struct look *l, const struct open_rows *orders, struct err *e)
 {
 	struct engine *g = l->g;
 	struct id_list due AUTO_ID_LIST = {0};
 	int64_t next = INT64_MAX;
-	size_t count = g->scope_count;
-	int r = 0;
+	int r = certificate_due(g->config.store, &due, &next, e);
 
-	if (!g->config.by_hand) {
-		r = certificate_due(g->config.store, &due, &next, e);
-		count = due.count;
-	}
 	look_later(l, next);
-	for (size_t i = 0; r == 0 && i < count && g->step_count < ENGINE_MAX_STEPS; i++)
-		r = look_at(l, orders, g->config.by_hand ? g->scopes[i].certificate_id : due.ids[i],
-			    e);
+	for (size_t i = 0; r == 0 && i < due.count && g->step_count < ENGINE_MAX_STEPS; i++) {
+		const struct scope *scope = engine_scope(g, due.ids[i]);
+
+		if (!g->config.by_hand || (scope != NULL && !scope->tried))
+			r = look_at(l, orders, due.ids[i], e);
+	}
+	return r;
+}
+
+/* Not more at once than is good for anybody: the end of a step has the rest looked at. */
+static int look_certificates(struct look *l, const struct open_rows *orders, struct err *e)
+{
+	int r = look_scope(l, orders, e);
+
+	return r == 0 && by_schedule(l->g) ? look_due(l, orders, e) : r;
+}
+
+/* A command's are those that certificates in its scope use. */
+static int look_accounts(struct look *l, struct err *e)
+{
+	struct open_rows accounts AUTO_OPEN_ROWS = {0};
+	struct store *store = l->g->config.store;
+	int r = account_open(store, &accounts, e);
+
+	for (size_t i = 0; r == 0 && i < accounts.count; i++) {
+		struct id_list users AUTO_ID_LIST = {0};
+		bool concerns = !l->g->config.by_hand;
+
+		if (!concerns)
+			r = certificate_of_account(store, accounts.rows[i].id, &users, e);
+		for (size_t u = 0; !concerns && u < users.count; u++)
+			concerns = engine_scope(l->g, users.ids[u]) != NULL;
+		if (r == 0 && concerns)
+			r = look_row(l, &machine_account, &accounts.rows[i], e);
+	}
 	return r;
 }
 
@@ -396,7 +427,6 @@ static int look_notices(struct look *l, struct err *e)
 static int look_all(struct look *l, struct err *e)
 {
 	struct open_rows orders AUTO_OPEN_ROWS = {0};
-	struct open_rows accounts AUTO_OPEN_ROWS = {0};
 	struct open_rows deployments AUTO_OPEN_ROWS = {0};
 	struct store *store = l->g->config.store;
 	int r;
@@ -407,9 +437,7 @@ static int look_all(struct look *l, struct err *e)
 	if (r == 0)
 		r = look_certificates(l, &orders, e);
 	if (r == 0)
-		r = account_open(store, &accounts, e);
-	if (r == 0)
-		r = look_rows(l, &machine_account, &accounts, e);
+		r = look_accounts(l, e);
 	if (r == 0)
 		r = deployment_open(store, 0, &deployments, e);
 	if (r == 0)
@@ -445,7 +473,6 @@ int engine_look(struct engine *g, struct err *e)
 	g->elsewhere = 0;
 	look_counts_anew(g);
 	r = look_all(&l, e);
-	free(l.accounts);
 	if (r != 0)
 		return r;
 	g->next_at = l.next_at != INT64_MAX ? l.next_at : 0;

@@ -260,6 +260,8 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 	struct engine *g = NULL;
 	int r = 0;
 
+	if (count == 0)
+		return 0;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		items[i].patient = patient;
 		if (items[i].issue != ISSUE_NEVER)
