@@ -25,17 +25,24 @@ struct observer {
 	bool failing;    /* the file; that was said */
 };
 
+static int observe_look(struct observer *o, struct err *e)
+{
+	int64_t now = clock_mono_ms(o->c->clock);
+	int r;
+
+	if (o->page_ms != 0 && now - o->page_ms < FRESH_MS)
+		return 0;
+	buf_clear(&o->page);
+	r = metrics_text(o->c, o->counters, &o->page, e);
+	o->page_ms = r == 0 ? now : 0;
+	return r;
+}
+
 static int observe_page(void *arg, struct buf *out, struct err *e)
 {
 	struct observer *o = arg;
-	int64_t now = clock_mono_ms(o->c->clock);
-	int r = 0;
+	int r = observe_look(o, e);
 
-	if (o->page_ms == 0 || now - o->page_ms >= FRESH_MS) {
-		buf_clear(&o->page);
-		r = metrics_text(o->c, o->counters, &o->page, e);
-		o->page_ms = r == 0 ? now : 0;
-	}
 	if (r == 0 && buf_add(out, o->page.data, o->page.len) != 0)
 		return err_set(e, ERR_SYS, "the metrics are too large");
 	return r;
@@ -44,14 +51,16 @@ static int observe_page(void *arg, struct buf *out, struct err *e)
 static void on_timer(void *arg)
 {
 	struct observer *o = arg;
-	struct buf text AUTO_BUF = {0};
 	struct err e = {0};
-	int r;
+	int r = observe_look(o, &e);
 
-	buf_init(&text, METRICS_MAX);
-	r = observe_page(o, &text, &e);
 	if (r == 0)
-		r = metrics_write(o->textfile, &text, &e);
+		r = metrics_write(o->textfile, &o->page, &e);
+	if (o->listener == NULL) { /* nobody asks for it before the next one, and it may be large */
+		buf_free(&o->page);
+		buf_init(&o->page, METRICS_MAX);
+		o->page_ms = 0;
+	}
 	if (r != 0 && !o->failing)
 		log_line(LOG_ERROR, "%s; it is tried again each minute", e.text);
 	o->failing = r != 0;
