@@ -14,6 +14,7 @@
  * 5. Terms of service are agreed to by the operator only (7.3.3).
  */
 #include "acme/retry.h"
+#include "agent/config/secret.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
 #include "agent/work.h"
@@ -116,21 +117,43 @@ int account_forgotten(struct store *store, int64_t account_id, struct err *e)
 	return account_save(store, a, true, e);
 }
 
+/* One that exists already is read when this is heard: nothing goes out. */
 static int account_key_ask(struct step *s, struct err *e)
 {
-	return work_key(s, KEY_EC256, e);
+	const struct account_memory *m = s->memory;
+
+	return m->account->key_reference == NULL ? work_key(s, KEY_EC256, e) : 0;
+}
+
+static int account_key_read(struct step *s, struct key **ret_key, struct err *e)
+{
+	struct account_memory *m = s->memory;
+	struct buf pem AUTO_BUF = {0};
+	int r;
+
+	buf_init_secret(&pem, CONFIG_SECRET_MAX);
+	r = config_secret_read(m->account->key_reference, &pem, e);
+	if (r == 0)
+		r = key_load(pem.data, pem.len, ret_key, e);
+	m->existing = true; /* so may be its account */
+	return r != 0 ? err_while(e, "the account's key, %s", m->account->key_reference) : 0;
 }
 
 static int account_key_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct account_memory *m = s->memory;
-	int r;
+	AUTO_KEY struct key *read = NULL;
+	int r = 0;
 
-	if (w->error.code != ERR_NONE) {
+	if (w != NULL && w->error.code != ERR_NONE) {
 		*e = w->error;
 		return err_while(e, "making the account's key");
 	}
-	r = keys_put(engine_store(s->engine), w->key, &m->account->key_id, e);
+	if (w == NULL)
+		r = account_key_read(s, &read, e);
+	if (r == 0)
+		r = keys_put(engine_store(s->engine), w != NULL ? w->key : read,
+			     &m->account->key_id, e);
 	return r != 0 ? r : step_goes(s, &stage_register, e);
 }
 
@@ -161,10 +184,11 @@ static int register_refused(struct step *s, struct work *w, struct err *e)
 		directory = session_directory(session);
 	if (directory == NULL || r == ERR_BUSY || r == ERR_NET)
 		return r;
-	if (directory->external_account_required) {
+	if (directory->external_account_required && m->account->eab_kid == NULL) {
 		err_set(e, ERR_CONFIG,
-			"the CA %s takes accounts only with an external account binding, which "
-			"this everleaf cannot do yet; choose another --server",
+			"the CA %s takes accounts only with an external account binding: give "
+			"this account its \"eab\" in the configuration file (everleaf.yaml(5)), "
+			"or choose another CA",
 			s->label);
 		snprintf(e->type, sizeof(e->type), "externalAccountRequired");
 	} else if (!m->account->agreed && directory->terms_of_service != NULL) {

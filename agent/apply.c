@@ -37,6 +37,9 @@ static int account_put(struct apply *a, const struct config_account *from, int64
 	row->agreed = from->agree_tos;
 	row->ca_bundle = mem_str(from->ca_bundle);
 	row->proxy = mem_str(from->proxy);
+	row->eab_kid = mem_str(from->eab_kid);
+	row->eab_hmac_key = mem_str(from->eab_hmac_key);
+	row->key_reference = mem_str(from->key);
 	r = account_insert(a->c->store, row, e);
 	if (r == 0)
 		r = account_configure(a->c->store, row, e);

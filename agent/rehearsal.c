@@ -38,7 +38,8 @@ void rehearsal_end(struct rehearsal *h)
 
 /* --- what it begins with --- */
 
-/* The trust that an account has is for its own server. */
+/* The trust that an account has is for its own server. Neither its key nor its external account
+ * binding is used: the one would be deactivated at the end, the other may serve only once. */
 static int copy_account(struct rehearsal *h, const struct account *from, const char *server,
 			int64_t *ret_id, struct err *e)
 {
@@ -53,8 +54,9 @@ static int copy_account(struct rehearsal *h, const struct account *from, const c
 	a->proxy = mem_str(from->proxy);
 	if (str_equal(server, from->server))
 		a->ca_bundle = mem_str(from->ca_bundle);
-	r = account_insert(h->c.store, a, e);
-	return r == 0 ? wanted_account(&h->c, server, ret_id, e) : r;
+	r = wanted_account_as(&h->c, a, e);
+	*ret_id = a->id;
+	return r;
 }
 
 static int copy_server(struct rehearsal *h, const struct account *from, const char **ret_server,

@@ -34,25 +34,13 @@ static int account_typed(const struct options *o, struct err *e)
 	return o->ca_bundle != NULL ? http_check_bundle(o->ca_bundle, e) : 0;
 }
 
-int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)
+int wanted_account_as(struct context *c, struct account *a, struct err *e)
 {
 	const struct options *o = c->options;
-	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	int r;
+	int r = account_typed(o, e);
 
-	r = account_typed(o, e);
 	if (r == 0)
-		r = account_find(c->store, server, ENTRY, &a, e);
-	if (r != 0)
-		return r;
-	if (a == NULL) {
-		a = mem_new(sizeof(*a));
-		a->server = mem_str(server);
-		a->entry = mem_str(ENTRY);
-		a->contact = mem_str("");
-		a->stage = mem_str("key");
 		r = account_insert(c->store, a, e);
-	}
 	if (o->mail != NULL)
 		mem_set_str(&a->contact, o->mail);
 	if (o->ca_bundle != NULL) {
@@ -62,10 +50,25 @@ int wanted_account(struct context *c, const char *server, int64_t *ret_id, struc
 	if (o->proxy != NULL)
 		mem_set_str(&a->proxy, o->proxy[0] != '\0' ? o->proxy : NULL);
 	a->agreed = a->agreed || o->agree_tos;
-	if (r == 0)
-		r = account_configure(c->store, a, e);
-	if (r == 0)
-		*ret_id = a->id;
+	return r == 0 ? account_configure(c->store, a, e) : r;
+}
+
+int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	int r = account_find(c->store, server, ENTRY, &a, e);
+
+	if (r != 0)
+		return r;
+	if (a == NULL) {
+		a = mem_new(sizeof(*a));
+		a->server = mem_str(server);
+		a->entry = mem_str(ENTRY);
+		a->contact = mem_str("");
+		a->stage = mem_str("key");
+	}
+	r = wanted_account_as(c, a, e);
+	*ret_id = a->id;
 	return r;
 }
 

@@ -13,6 +13,10 @@
  * bundle, proxy, terms. */
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
 
+/* The same for an account that is filled already; a->id is. */
+struct account;
+int wanted_account_as(struct context *c, struct account *a, struct err *e);
+
 /* Whether text is one mail address, as far as a CA's contact needs it. */
 bool wanted_mail_ok(const char *mail);
 

@@ -5,7 +5,9 @@
  */
 #include "agent/work.h"
 
+#include "acme/binding.h"
 #include "acme/jws.h"
+#include "agent/config/secret.h"
 #include "agent/engine.h"
 #include "store/keys.h"
 
@@ -25,12 +27,30 @@ static void ca_data_free(void *data)
 	free(d);
 }
 
+/* newAccount, the only request without a kid: the secret is read at each signature, and kept no
+ * longer. */
+static int ca_bind(const struct account *a, struct acme_binding *binding, const char *payload,
+		   char **ret_payload, struct err *e)
+{
+	struct buf mac AUTO_BUF = {0};
+	int r;
+
+	buf_init_secret(&mac, CONFIG_SECRET_MAX);
+	r = config_secret_read(a->eab_hmac_key, &mac, e);
+	if (r != 0)
+		return err_while(e, "external account binding");
+	binding->mac = mac.data;
+	binding->mac_len = mac.len;
+	return acme_binding_add(binding, payload, ret_payload, e);
+}
+
 static int ca_sign(void *arg, const struct jws_header *header, const char *payload, struct buf *out,
 		   struct err *e)
 {
 	struct ca_data *d = arg;
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
 	AUTO_KEY struct key *key = NULL;
+	AUTO_FREE char *bound = NULL;
 	int r;
 
 	r = account_load(engine_store(d->engine), d->account_id, &a, e);
@@ -39,9 +59,15 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 	if (a == NULL)
 		return err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
 	r = keys_get(engine_store(d->engine), a->key_id, &key, e);
+	if (r == 0 && header->kid == NULL && a->eab_kid != NULL) {
+		struct acme_binding binding = {
+			.kid = a->eab_kid, .url = header->url, .account = key};
+
+		r = ca_bind(a, &binding, payload, &bound, e);
+	}
 	if (r != 0)
 		return r;
-	return jws_sign(key, header, payload, out, e);
+	return jws_sign(key, header, bound != NULL ? bound : payload, out, e);
 }
 
 static void ca_answered(void *arg, struct acme_response *response, const struct err *e)

@@ -10,7 +10,7 @@
 
 #define COLUMNS                                                                                    \
 	"id, server, entry, contact, agreed, ca_bundle, proxy, key_id, url, "                      \
-	"stage, " STANDING_COLUMNS
+	"stage, eab_kid, eab_hmac_key, key_reference, " STANDING_COLUMNS
 
 static struct account *account_read(struct sql *q)
 {
@@ -26,6 +26,9 @@ static struct account *account_read(struct sql *q)
 	a->key_id = sql_int(q);
 	a->url = sql_text(q);
 	a->stage = sql_text(q);
+	a->eab_kid = sql_text(q);
+	a->eab_hmac_key = sql_text(q);
+	a->key_reference = sql_text(q);
 	standing_read(q, &a->standing);
 	return a;
 }
@@ -44,8 +47,8 @@ static int account_add(struct store *s, struct account *a, int64_t id, struct er
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "INSERT INTO account (id, server, entry, contact, agreed, ca_bundle, "
-			"proxy, key_id, url, stage) "
-			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+			"proxy, key_id, url, stage, eab_kid, eab_hmac_key, key_reference) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
 	int r;
 
 	sql_bind_int(&q, id);
@@ -58,6 +61,9 @@ static int account_add(struct store *s, struct account *a, int64_t id, struct er
 	sql_bind_id(&q, a->key_id);
 	sql_bind_text(&q, a->url);
 	sql_bind_text(&q, a->stage != NULL ? a->stage : "key");
+	sql_bind_text(&q, a->eab_kid);
+	sql_bind_text(&q, a->eab_hmac_key);
+	sql_bind_text(&q, a->key_reference);
 	r = sql_run(&q, e);
 	if (r != 0)
 		return r;
@@ -154,14 +160,20 @@ int account_save(struct store *s, const struct account *a, bool release, struct 
 int account_configure(struct store *s, const struct account *a, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE account SET contact = $1, agreed = $2, ca_bundle = $3, proxy = $4 "
-			"WHERE id = $5 AND (contact <> $1 OR agreed <> $2 "
-			"OR ca_bundle IS DISTINCT FROM $3 OR proxy IS DISTINCT FROM $4)");
+		&s->db, "UPDATE account SET contact = $1, agreed = $2, ca_bundle = $3, proxy = $4, "
+			"eab_kid = $5, eab_hmac_key = $6, key_reference = $7 "
+			"WHERE id = $8 AND (contact <> $1 OR agreed <> $2 "
+			"OR ca_bundle IS DISTINCT FROM $3 OR proxy IS DISTINCT FROM $4 "
+			"OR eab_kid IS DISTINCT FROM $5 OR eab_hmac_key IS DISTINCT FROM $6 "
+			"OR key_reference IS DISTINCT FROM $7)");
 
 	sql_bind_text(&q, a->contact != NULL ? a->contact : "");
 	sql_bind_int(&q, a->agreed);
 	sql_bind_text(&q, a->ca_bundle);
 	sql_bind_text(&q, a->proxy);
+	sql_bind_text(&q, a->eab_kid);
+	sql_bind_text(&q, a->eab_hmac_key);
+	sql_bind_text(&q, a->key_reference);
 	sql_bind_int(&q, a->id);
 	return sql_run(&q, e);
 }
@@ -198,6 +210,9 @@ void account_free(struct account *a)
 	free(a->contact);
 	free(a->ca_bundle);
 	free(a->proxy);
+	free(a->eab_kid);
+	free(a->eab_hmac_key);
+	free(a->key_reference);
 	free(a->url);
 	free(a->stage);
 	free(a);

@@ -9,15 +9,18 @@
 
 struct account {
 	int64_t id;
-	char *server;    /* directory URL */
-	char *entry;     /* configuration entry, "default" */
-	char *contact;   /* mail addresses joined by a space, "" */
-	bool agreed;     /* the operator agreed to the CA's terms of service */
-	char *ca_bundle; /* NULL: the system's trust */
-	char *proxy;     /* NULL: none */
-	int64_t key_id;  /* 0 until KEY is done */
-	char *url;       /* NULL until READY, and again when a dead one is deactivated at the CA */
-	char *stage;     /* "key", "register", "ready", "dead" */
+	char *server;        /* directory URL */
+	char *entry;         /* configuration entry, "default" */
+	char *contact;       /* mail addresses joined by a space, "" */
+	bool agreed;         /* the operator agreed to the CA's terms of service */
+	char *ca_bundle;     /* NULL: the system's trust */
+	char *proxy;         /* NULL: none */
+	char *eab_kid;       /* external account binding (RFC 8555 7.3.4); NULL: none */
+	char *eab_hmac_key;  /* reference to its MAC key (agent/config/secret.h) */
+	char *key_reference; /* to a key that exists already, for KEY; NULL: one is made */
+	int64_t key_id;      /* 0 until KEY is done */
+	char *url;   /* NULL until READY, and again when a dead one is deactivated at the CA */
+	char *stage; /* "key", "register", "ready", "dead" */
 	struct standing standing;
 };
 
@@ -39,7 +42,8 @@ int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_co
  * cleared. */
 int account_save(struct store *s, const struct account *a, bool release, struct err *e);
 
-/* What a command may change without owning the row: contact, agreed, ca_bundle, proxy. */
+/* What a command or a file may change without owning the row: contact, agreed, ca_bundle, proxy,
+ * and the references. */
 int account_configure(struct store *s, const struct account *a, struct err *e);
 
 /* Gives an account up: nothing uses it any more, and the CA is told if it knows it (its machine

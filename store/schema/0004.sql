@@ -10,6 +10,12 @@ ALTER TABLE certificate ADD COLUMN accounts TEXT NOT NULL DEFAULT '';
 ALTER TABLE certificate ADD COLUMN moved_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE certificate ADD COLUMN dropped_at INTEGER NOT NULL DEFAULT 0;
 
+-- References to secrets (agent/config/secret.h), never themselves: of an external account binding,
+-- and of the account's key when it exists already.
+ALTER TABLE account ADD COLUMN eab_kid TEXT;
+ALTER TABLE account ADD COLUMN eab_hmac_key TEXT;
+ALTER TABLE account ADD COLUMN key_reference TEXT;
+
 -- issued: versions so far, also those that are pruned. left_out: optional names that failed, and
 -- left_at when they did so last.
 ALTER TABLE renewal ADD COLUMN issued INTEGER NOT NULL DEFAULT 0;

@@ -19,6 +19,10 @@ import lab
 
 NINETY_DAYS = 90 * 24 * 3600
 
+# What a Pebble that wants an external account binding knows.
+EAB_KID = "kid-1"
+EAB_MAC_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+
 
 class Dns:
     """pebble-challtestsrv: every name is 127.0.0.1, and no name has an IPv6 address."""
@@ -130,6 +134,7 @@ class Pebble:
             "tlsPort": lab.free_port(),
             "ocspResponderURL": "",
             "externalAccountBindingRequired": self.eab,
+            "externalAccountMACKeys": {EAB_KID: EAB_MAC_KEY} if self.eab else {},
             "domainBlocklist": ["blocked-domain.example"],
             "retryAfter": {"authz": self.retry_after[0], "order": self.retry_after[1]},
             "keyAlgorithm": "ecdsa",

@@ -7,7 +7,9 @@ import signal
 
 import pytest
 
+import ca
 import lab
+import servers
 
 
 class Config:
@@ -232,6 +234,61 @@ def test_the_next_ca_of_the_list_is_used_when_the_first_does_not_want_the_accoun
     finally:
         refuses.stop()
         issues.stop()
+
+
+@pytest.fixture
+def eab_pebble(new_pebble):
+    pebble = new_pebble(eab=True)
+    yield pebble
+    pebble.stop()
+
+
+def test_an_external_account_binding_is_made_of_a_secret_that_is_nowhere_kept(
+        everleaf_at, eab_pebble, tmp_path, name):
+    everleaf = everleaf_at(eab_pebble)
+    config = Config(tmp_path / "everleaf.yaml", eab_pebble)
+    secret = tmp_path / "mac-key"
+    secret.write_text(ca.EAB_MAC_KEY + "\n")
+    secret.chmod(0o600)
+    config.accounts["ca1"]["eab"] = {"kid": ca.EAB_KID, "hmac-key": f"file:{secret}"}
+    config.certificates = {name: {}}
+    config.write()
+    everleaf.run("--config", config.path, "-vv", "renew")
+    assert everleaf.certificate(name)["state"] == "valid"
+    for file in everleaf.state.rglob("*"):
+        assert file.is_dir() or ca.EAB_MAC_KEY.encode() not in file.read_bytes(), file
+
+
+def test_a_wrong_mac_key_is_an_error_that_says_so(everleaf_at, eab_pebble, tmp_path, name):
+    everleaf = everleaf_at(eab_pebble)
+    config = Config(tmp_path / "everleaf.yaml", eab_pebble)
+    config.certificates = {name: {}}
+    config.accounts["ca1"]["eab"] = {"kid": ca.EAB_KID, "hmac-key": "env:EVERLEAF_TEST_MAC"}
+    config.write()
+    for secret, says in (("AAAA", "the CA says"), ("no base64url!", "copy it again"),
+                         ("", "EVERLEAF_TEST_MAC")):
+        refused = everleaf.run("--config", config.path, "renew", name, expect=1,
+                               env={"EVERLEAF_TEST_MAC": secret})
+        assert says in refused.err
+        assert secret == "" or secret not in refused.err
+
+
+def test_an_account_whose_key_exists_already_is_found_at_the_ca(
+        everleaf_at, pebble, tmp_path, name):
+    key = tmp_path / "account.pem"
+    servers.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+                    key)
+    key.chmod(0o600)
+    seen = pebble.watch()
+    for _ in range(2):
+        everleaf = everleaf_at(pebble)
+        config = Config(tmp_path / "everleaf.yaml", pebble)
+        config.accounts["ca1"]["key"] = f"file:{key}"
+        config.certificates = {name: {}}
+        config.write()
+        everleaf.run("--config", config.path, "renew")
+        assert everleaf.certificate(name)["state"] == "valid"
+    assert seen.accounts() == 1
 
 
 def reasons(everleaf, name):

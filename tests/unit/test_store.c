@@ -257,6 +257,8 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 
 /* What 0002 to 0004 made is taken away again, as if it had not been there. */
 static const char before_0002[] =
+	"ALTER TABLE account DROP COLUMN eab_kid; ALTER TABLE account DROP COLUMN eab_hmac_key; "
+	"ALTER TABLE account DROP COLUMN key_reference; "
 	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN "
 	"accounts; "
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
