@@ -2,7 +2,8 @@
 #
 # test_renewal_info.py - the CA advises when to renew (RFC 9773), on a Pebble whose answers are
 # replaced through its management port: a window in the past, one in the future, and forty answers
-# that are none.
+# that are none; and on a mock CA, whose answers are none as HTTP. tests/machine/test_advice.c lives
+# with such answers until a certificate ends.
 
 import datetime
 import json
@@ -10,6 +11,8 @@ import sqlite3
 import urllib.request
 
 import pytest
+
+import lab
 
 MALFORMED = [
     "true", " ", "{", "}", "{}", "[]", "null", "7", "\"x\"", "<html>busy</html>",
@@ -39,6 +42,9 @@ MALFORMED = [
     "{\"suggestedWindow\":{\"start\":\"2020-01-02T04:00:00Z\",\"start\":\"2020-01-02T04:00:00Z\","
     "\"end\":\"2020-01-03T04:00:00Z\"}}",
 ]
+
+
+DAY = 86400
 
 
 def window(start, end, **more):
@@ -103,6 +109,31 @@ def test_a_recheck_asks_now_but_not_twice_in_a_minute(informed, pebble):
     assert len(asked(seen)) == 1
 
 
+def test_a_recheck_pulls_a_renewal_in_that_the_ca_had_advised_for_later(informed, pebble, name):
+    informed.run("renew")
+    serial = informed.serial(name)
+    advise(pebble, informed, name, window(-3, -2))
+    assert "1 not due" in informed.run("renew").out
+    forget_when_asked(informed)
+    assert "1 renewed" in informed.run("renew", "--recheck").out
+    assert informed.serial(name) != serial
+
+
+def test_a_daemon_renews_when_a_recheck_beside_it_heard_to(informed, pebble, name):
+    """In a few seconds: the command that asked has ended by then."""
+    daemon = informed.start("run")
+    lab.wait_until("the daemon has asked", lambda: row(informed, "window_end")[0] > 0)
+    serial = informed.serial(name)
+    seen = pebble.watch()
+    advise(pebble, informed, name, window(5 / DAY, 7 / DAY))
+    forget_when_asked(informed)
+    assert "1 not due" in informed.run("renew", "--recheck").out
+    lab.wait_until("the daemon has renewed it", lambda: informed.serial(name) != serial, 90)
+    daemon.stop()
+    assert daemon.process.returncode == 0, daemon.text()
+    assert len(seen.orders()) == len(seen.issued()) == 1
+
+
 def test_a_window_in_the_past_pulls_the_renewal_in_and_the_order_says_what_it_replaces(
         informed, pebble, name):
     serial = informed.serial(name)
@@ -136,3 +167,73 @@ def test_a_malformed_answer_neither_blocks_nor_hurries_a_renewal(informed, pebbl
     assert row(informed, "window_end, next_at - asked_at") == (0, 21600)
     after = informed.certificate(name)
     assert (after["serial"], after["next"]) == (before["serial"], before["next"])
+
+
+# As HTTP; what of it must not be believed would be urgent.
+URGENT = window(-3, -2)
+NO_ANSWERS = [
+    {"status": 301, "headers": ["location: /renewal-info/other"]},
+    {"status": 302, "headers": ["location: http://127.0.0.1:1/"]},
+    {"status": 307, "headers": ["location: file:///etc/passwd"]},
+    {"status": 204}, {"status": 304}, {"status": 404}, {"status": 410}, {"status": 500},
+    {"status": 429, "headers": ["retry-after: 99999999999999999999"]},
+    {"status": 503, "headers": ["retry-after: Fri, 31 Dec 9999 23:59:59 GMT"]},
+    {"status": 503, "headers": ["retry-after: -1"]},
+    {"content_type": "text/html"},
+    {"content_type": "application/pem-certificate-chain"},
+    {"body": "[" * 2000},
+    {"body": URGENT[:-1]},
+    {"act": "truncate", "at": 30},
+    {"act": "cut", "at": 30},
+    {"act": "drop-before"},
+    {"act": "drop-after"},
+]
+
+
+@pytest.fixture
+def mock(mock_ca, everleaf_at, name):
+    """answers(**fault): what the mock CA answers from now on, for a certificate that is there."""
+    everleaf = everleaf_at(mock_ca)
+    mock_ca.config(renewal_info=True)
+
+    def answers(**fault):
+        whole = {"act": "replace", "status": 200, "body": URGENT, **fault}
+        if whole["act"] in ("drop-before", "drop-after"):
+            whole = {"act": whole["act"]}
+        mock_ca.heal()
+        mock_ca.fault(kind="renewal-info", times=-1, **whole)
+    mock_ca.answers, mock_ca.everleaf = answers, everleaf
+    return mock_ca
+
+
+def asked_of_mock(mock):
+    return sum(r["kind"] == "renewal-info" for r in mock.records())
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=range(len(NO_ANSWERS)))
+def test_an_answer_that_is_none_as_http_neither_blocks_nor_hurries_a_renewal(mock, name, answer):
+    mock.everleaf.obtain(name)
+    before = mock.everleaf.certificate(name)
+    mock.answers(**answer)
+    told = mock.everleaf.run("renew", timeout=60)
+    assert "1 not due" in told.out and 1 <= asked_of_mock(mock) <= 2
+    end, again = row(mock.everleaf, "window_end, next_at - asked_at")
+    assert end == 0 and 60 <= again <= DAY
+    after = mock.everleaf.certificate(name)
+    assert (after["serial"], after["next"]) == (before["serial"], before["next"])
+    mock.everleaf.run("renew", "--force", name)
+    assert mock.counts()["certificates"] == 2
+
+
+def test_a_ca_that_never_answers_does_not_hold_a_renewal_up(mock, name):
+    """The mock dates certificates an hour back: half of the lifetime is over."""
+    mock.config(lifetime=7200)
+    mock.answers(act="delay", delay_ms=120000)
+    daemon = mock.everleaf.start("run")
+    mock.everleaf.obtain(name)
+    lab.wait_until("it is renewed", lambda: mock.counts()["certificates"] > 1, 60)
+    lab.wait_until("it is live", lambda: mock.everleaf.certificate(name)["state"] == "valid")
+    assert asked_of_mock(mock) >= 1
+    daemon.stop()
+    kinds = [e["kind"] for e in mock.everleaf.ask("history")["events"]]
+    assert "failed" not in kinds, kinds
