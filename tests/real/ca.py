@@ -78,7 +78,7 @@ class Pebble:
 
     def __init__(self, program, dns, server_ca, folder, *, nonce_reject=0, authz_reuse=0,
                  chain_length=1, alternate_roots=0, retry_after=(0, 0), validity=NINETY_DAYS,
-                 eab=False):
+                 eab=False, profile=None):
         self.program = program
         self.dns = dns
         self.server_ca = server_ca
@@ -86,6 +86,7 @@ class Pebble:
         self.bundle = server_ca.bundle
         self.retry_after = retry_after
         self.validity = validity
+        self.profile = profile  # another one than the default: (name, seconds)
         self.eab = eab  # wants an external account binding
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -138,8 +139,8 @@ class Pebble:
             "domainBlocklist": ["blocked-domain.example"],
             "retryAfter": {"authz": self.retry_after[0], "order": self.retry_after[1]},
             "keyAlgorithm": "ecdsa",
-            "profiles": {"default": {"description": "the only one",
-                                     "validityPeriod": self.validity}},
+            "profiles": {name: {"description": name, "validityPeriod": seconds} for name, seconds
+                         in filter(None, [("default", self.validity), self.profile])},
             "certificateValidityPeriod": self.validity,
         }
 

@@ -326,3 +326,24 @@ def test_why_repeats_what_the_ca_said_of_a_failure_and_what_to_do(everleaf, name
     assert "1 attempt failed" in told["back-off"] and "not again before" in told["back-off"]
     assert "there is no certificate yet" not in told["next"], "a failure comes first"
     assert "attempt 1 failed" in told["next"]
+
+
+def test_a_profile_of_a_minute_is_ordered_and_lived_in(everleaf_at, pebbles, tmp_path, names):
+    """The CA has another one, of ninety days."""
+    pebble = pebbles(profile=("minute", 60))
+    if not pebble.modern:
+        pytest.skip("needs Pebble 2.10: this one has no profiles")
+    everleaf = everleaf_at(pebble)
+    wanted = names(3)
+    config = Config(tmp_path / "everleaf.yaml", pebble)
+    config.certificates = {name: {"profile": "minute"} for name in wanted}
+    config.write()
+    seen = pebble.watch()
+    running = everleaf.start("--config", config.path, "run")
+    lab.wait_until("each has been renewed", lambda: len(seen.issued()) >= 6 and all(
+        len(everleaf.ask("show", name)["certificate"]["versions"]) >= 2 for name in wanted), 150)
+    running.signal(signal.SIGTERM)
+    assert running.wait(15) == 0, running.text()
+    for name in wanted:
+        begin, end = everleaf.export(name).validity
+        assert (end - begin).total_seconds() in (59, 60)
