@@ -57,14 +57,27 @@ static int target_add(struct store *s, const struct target *t, int64_t id, struc
 	return sql_run(&q, e);
 }
 
-static int target_set_window(struct store *s, const struct target *t, struct err *e)
+/* What failed keeps its back-off. */
+static int deployment_wake(struct store *s, int64_t target_id, struct err *e)
 {
 	struct sql q AUTO_SQL =
-		sql_start(&s->db, "UPDATE target SET window = $1 WHERE id = $2 AND window <> $1");
+		sql_start(&s->db, "UPDATE deployment SET next_at = 0 WHERE target_id = $1 "
+				  "AND ended_at = 0 AND failures = 0 AND next_at <> 0");
+
+	sql_bind_int(&q, target_id);
+	return sql_run(&q, e);
+}
+
+static int target_set_window(struct store *s, const struct target *t, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "UPDATE target SET window = $1 "
+						  "WHERE id = $2 AND window <> $1 RETURNING id");
+	int r;
 
 	sql_bind_text(&q, t->window != NULL ? t->window : "");
 	sql_bind_int(&q, t->id);
-	return sql_run(&q, e);
+	r = sql_step(&q, e);
+	return r > 0 ? deployment_wake(s, t->id, e) : r;
 }
 
 int target_put(struct store *s, struct target *t, struct err *e)
@@ -235,9 +248,10 @@ static int deployment_revive(struct store *s, int64_t version_id, struct err *e)
 
 int deployment_renew(struct store *s, int64_t version_id, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "UPDATE deployment SET next_at = 0 "
-				  "WHERE version_id = $1 AND ended_at = 0 AND next_at <> 0");
+	/* a reload that was for it may have come before what is done again now */
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE deployment SET next_at = 0, raised = 0 WHERE version_id = $1 "
+			"AND ended_at = 0 AND (next_at <> 0 OR raised <> 0)");
 	int r;
 
 	sql_bind_int(&q, version_id);
@@ -245,6 +259,51 @@ int deployment_renew(struct store *s, int64_t version_id, struct err *e)
 	if (r != 0)
 		return r;
 	return deployment_revive(s, version_id, e);
+}
+
+int deployment_before(struct store *s, const struct deployment *d, int64_t *ret_version_id,
+		      struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "SELECT version_id FROM deployment WHERE certificate_id = $1 "
+				  "AND +target_id = $2 AND version_id <> $3 AND stage = 'done' "
+				  "ORDER BY version_id DESC LIMIT 1");
+	int r;
+
+	sql_bind_int(&q, d->certificate_id);
+	sql_bind_int(&q, d->target_id);
+	sql_bind_int(&q, d->version_id);
+	r = sql_step(&q, e);
+	if (r < 0)
+		return r;
+	*ret_version_id = r > 0 ? sql_int(&q) : 0;
+	return 0;
+}
+
+int deployment_coming(struct store *s, int64_t target_id, bool *ret_coming, struct err *e)
+{
+	/* the few that have not ended, and not the many of one target: hence the + */
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT DISTINCT earlier.owner FROM deployment AS d "
+			"JOIN deployment AS earlier ON earlier.version_id = d.version_id "
+			"AND earlier.position < d.position AND earlier.ended_at = 0 "
+			"AND earlier.owner <> '' WHERE +d.target_id = $1 AND d.ended_at = 0");
+	bool coming = false;
+	int r = 1;
+
+	sql_bind_int(&q, target_id);
+	while (!coming && r > 0) {
+		r = sql_step(&q, e);
+		if (r > 0) {
+			AUTO_FREE char *owner = sql_text(&q);
+
+			coming = owner_alive(s, owner);
+		}
+	}
+	if (r < 0)
+		return r;
+	*ret_coming = coming;
+	return 0;
 }
 
 int deployment_list(struct store *s, int64_t version_id, struct deployment ***ret_deployments,

@@ -30,7 +30,8 @@ struct deployment {
 	struct standing standing;
 };
 
-/* Finds or inserts the target; fills t->id, wanted, done. Its window becomes t's. */
+/* Finds or inserts the target; fills t->id, wanted, done. Its window becomes t's: deployments that
+ * wait for another one are due now. */
 int target_put(struct store *s, struct target *t, struct err *e);
 int target_load(struct store *s, int64_t id, struct target **ret_target, struct err *e);
 
@@ -47,11 +48,20 @@ int deployment_supersede(struct store *s, int64_t certificate_id, int64_t versio
 			 struct err *e);
 
 int deployment_load(struct store *s, int64_t id, struct deployment **ret_deployment, struct err *e);
-/* As account_save: stage, ended_at, standing. */
+/* As account_save: stage, ended_at, raised, standing. */
 int deployment_save(struct store *s, const struct deployment *d, bool release, struct err *e);
 
 /* Makes the ended deployments of a version due again (`everleaf deploy`), and live ones due now. */
 int deployment_renew(struct store *s, int64_t version_id, struct err *e);
+
+/* The newest other version of the same certificate that was deployed to the same target; 0: none.
+ */
+int deployment_before(struct store *s, const struct deployment *d, int64_t *ret_version_id,
+		      struct err *e);
+
+/* Whether a living process is about to bring another version to the target: it works on what comes
+ * before that in the version's order. */
+int deployment_coming(struct store *s, int64_t target_id, bool *ret_coming, struct err *e);
 
 /* Of one version, by position; an owned array of owned structs. */
 int deployment_list(struct store *s, int64_t version_id, struct deployment ***ret_deployments,

@@ -263,6 +263,98 @@ static void a_deployment_that_is_asked_for_again_is_due_at_once(void **state)
 	commit(s);
 }
 
+static void what_was_deployed_before_is_the_newest_other_version_that_was(void **state)
+{
+	struct store *s = with_deployments(state);
+	AUTO_DEPLOYMENT struct deployment *d = NULL;
+	int64_t before = -1;
+
+	assert_int_equal(deployment_load(s, 3, &d, NULL), 0);
+	assert_int_equal(deployment_before(s, d, &before, NULL), 0);
+	assert_int_equal(before, 0);
+	end_deployment(s, 3); /* of its own version */
+	assert_int_equal(deployment_before(s, d, &before, NULL), 0);
+	assert_int_equal(before, 0);
+	end_deployment(s, 1);
+	assert_int_equal(deployment_before(s, d, &before, NULL), 0);
+	assert_int_equal(before, 1);
+	d->target_id = make_target(s, "{\"another\":1}");
+	assert_int_equal(deployment_before(s, d, &before, NULL), 0);
+	assert_int_equal(before, 0);
+	commit(s);
+}
+
+static void a_deployment_is_coming_while_somebody_alive_is_at_the_one_before_it(void **state)
+{
+	struct store *s = with_deployments(state);
+	struct make_deployment spec = {.certificate_id = 1, .version_id = 2, .position = 0};
+	bool coming = true, taken = false;
+	int64_t id;
+
+	spec.target_id = make_target(s, "{\"files\":1}");
+	id = make_deployment(s, &spec);
+	assert_int_equal(deployment_coming(s, 1, &coming, NULL), 0);
+	assert_false(coming); /* nobody is at it */
+	assert_int_equal(claim_take(s, CLAIM_DEPLOYMENT, id, &taken, NULL), 0);
+	assert_int_equal(deployment_coming(s, 1, &coming, NULL), 0);
+	assert_true(coming);
+	assert_int_equal(deployment_coming(s, spec.target_id, &coming, NULL), 0);
+	assert_false(coming); /* it is there */
+	end_deployment(s, id);
+	assert_int_equal(deployment_coming(s, 1, &coming, NULL), 0);
+	assert_false(coming);
+	commit(s);
+}
+
+/* next_at of a deployment; *ret_raised: the other thing that is looked at. */
+static int64_t next_of(struct store *s, int64_t id, int64_t *ret_raised)
+{
+	AUTO_DEPLOYMENT struct deployment *d = NULL;
+
+	assert_int_equal(deployment_load(s, id, &d, NULL), 0);
+	*ret_raised = d->raised;
+	return d->standing.next_at;
+}
+
+static void postpone(struct store *s, int64_t id, int64_t failures)
+{
+	AUTO_DEPLOYMENT struct deployment *d = NULL;
+	bool taken = false;
+
+	assert_int_equal(claim_take(s, CLAIM_DEPLOYMENT, id, &taken, NULL), 0);
+	assert_int_equal(deployment_load(s, id, &d, NULL), 0);
+	d->standing.next_at = NOW + 100;
+	d->standing.failures = failures;
+	d->raised = 7;
+	assert_int_equal(deployment_save(s, d, true, NULL), 0);
+}
+
+static void another_window_wakes_whoever_waits_for_it_and_no_other(void **state)
+{
+	struct store *s = with_deployments(state);
+	struct target t = {.deployer = mem_str("files"), .settings = mem_str("{}")};
+	int64_t raised;
+
+	postpone(s, 1, 1);
+	postpone(s, 3, 0);
+	t.window = mem_str("02:00-03:00");
+	assert_int_equal(target_put(s, &t, NULL), 0);
+	assert_int_equal(t.id, 1);
+	assert_int_equal(next_of(s, 1, &raised), NOW + 100); /* it has failed */
+	assert_int_equal(next_of(s, 3, &raised), 0);
+	assert_int_equal(raised, 7);
+	postpone(s, 3, 0);
+	assert_int_equal(target_put(s, &t, NULL), 0); /* the same window */
+	assert_int_equal(next_of(s, 3, &raised), NOW + 100);
+	assert_int_equal(deployment_renew(s, 2, NULL), 0); /* asked for */
+	assert_int_equal(next_of(s, 3, &raised), 0);
+	assert_int_equal(raised, 0);
+	free(t.deployer);
+	free(t.settings);
+	free(t.window);
+	commit(s);
+}
+
 static void events_come_newest_last(void **state)
 {
 	struct store *s = in_turn(state);
@@ -343,6 +435,9 @@ int main(void)
 		TEST(deployments_of_a_version_run_in_their_order),
 		TEST(a_newer_version_takes_the_deployments_of_the_older),
 		TEST(a_deployment_that_is_asked_for_again_is_due_at_once),
+		TEST(what_was_deployed_before_is_the_newest_other_version_that_was),
+		TEST(a_deployment_is_coming_while_somebody_alive_is_at_the_one_before_it),
+		TEST(another_window_wakes_whoever_waits_for_it_and_no_other),
 		TEST(events_come_newest_last),
 		TEST(a_directory_is_kept_for_a_day),
 	};
