@@ -51,6 +51,9 @@ static void print_line(const struct context *c, const struct report *r, int widt
 	print_left_out(r, width);
 	if (r->next.free_at != 0)
 		printf("%-*s  %s\n", width, "", r->next.why);
+	if (r->deploys_at != 0)
+		printf("%-*s  waits for its window until %s\n", width, "",
+		       clock_format(r->deploys_at, next));
 	if (r->error.code == ERR_NONE)
 		return;
 	printf("%-*s  %s\n", width, "", r->error.text);

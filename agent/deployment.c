@@ -3,6 +3,8 @@
  * deployment — the machine that brings a version to one target.
  *
  *     DUE → CHECK → INSTALL ⇒ RELOAD → PROVE ⇒ DONE        on failure: ⇒ DUE after a back-off
+ *     DUE → PROVE        a reload that began after it was raised has succeeded already
+ *     DUE ⇒ DUE          at the opening of its window
  *
  * 1. At least once: INSTALL and RELOAD may run again after a crash; a reload is journalled (⇒)
  *    before it starts, so a hook that may have run is known to have.
@@ -13,9 +15,19 @@
  *    back by accident.
  * 5. A dry run ends after CHECK.
  * 6. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
+ * 7. A closed window (agent/schedule_deploy.h) is no failure: DUE gives the row back until later.
+ * 8. A target with a `reload` is reloaded once for all that come to it at about the same time. DUE
+ *    raises target.wanted and keeps what it became with the row (deployment.raised), at a time when
+ *    everything before it in its version's order is in place; then it waits for others that are
+ *    about to come, for COMING_LIMIT_MS. A reload stands for what was wanted when it began, and
+ *    only its success makes that target.done. Who was raised to no more than that need not reload.
+ *    Who dies in between leaves done below raised, so there will be a reload; one that was not
+ *    heard is run again. A reload that fails fails its own deployment alone, and others run their
+ *    own; one that did not prove is raised anew.
  */
 #include "agent/engine.h"
 #include "agent/machines.h"
+#include "agent/outlook.h"
 #include "agent/work.h"
 #include "base/log.h"
 
@@ -25,6 +37,11 @@
 
 #define PROVE_LIMIT_S  15
 #define PROVE_AGAIN_MS 250
+
+#define COMING_LIMIT_MS 10000
+#define COMING_AGAIN_MS 200
+
+#define DAY 86400
 
 static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed,
 	stage_superseded;
@@ -36,8 +53,11 @@ struct deployment_memory {
 	struct json *settings;
 	char *directory; /* of a `files` deployer before this one, or NULL */
 	char *output;    /* of a program that failed, for failed(): hear's rows are undone */
-	int64_t wanted;  /* the target's, as this install raised it */
+	int64_t wanted;  /* the target's, when our reload began */
 	int64_t since;   /* of PROVE */
+	int64_t came_ms; /* mono: when it began to wait for others; 0: not yet */
+	bool shares;     /* its target is reloaded once for all that come together */
+	bool alone;      /* nobody else was about to come, the last time it asked */
 	bool target_taken;
 };
 
@@ -94,7 +114,10 @@ static int deployment_read(struct step *s, struct err *e)
 		r = err_set(e, ERR_SYS, "deployment %lld is gone", (long long)s->id);
 	if (r == 0)
 		r = json_parse(m->target->settings, strlen(m->target->settings), &m->settings, e);
-	return r == 0 ? find_directory(s, e) : r;
+	if (r != 0)
+		return r;
+	m->shares = json_get(m->settings, "reload") != NULL;
+	return find_directory(s, e);
 }
 
 static int deployment_machine_load(struct step *s, struct err *e)
@@ -147,6 +170,8 @@ static int deployment_machine_failed(struct step *s, const struct err *why, stru
 	if (engine_rehearses(s->engine))
 		return deployment_dismissed(s, why, e);
 	step_event(s, "deploy-failed", "%s: %s", memory(s)->target->deployer, why->text);
+	if (s->stage == &stage_prove)
+		memory(s)->deployment->raised = 0; /* the reload did not do what it is for */
 	s->saved = &stage_due;
 	return step_parks(s, why, e);
 }
@@ -196,8 +221,93 @@ static int deployment_asks(struct step *s, enum deployer_verb verb, struct err *
 	return work_deployer(s, &ask, e);
 }
 
-/* DUE waits for the target; CHECK asks whether it could be done. */
-static int due_ask(struct step *s, struct err *e)
+/* --- due --- */
+
+/* Another reading of the row, which others raise and reach. */
+static int target_read_again(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	struct target *now = NULL;
+	int r = target_load(engine_store(s->engine), m->deployment->target_id, &now, e);
+
+	if (r == 0 && now == NULL)
+		r = err_set(e, ERR_SYS, "target %lld is gone", (long long)m->target->id);
+	if (r != 0)
+		return r;
+	target_free(m->target);
+	m->target = now;
+	return 0;
+}
+
+/* Not before its window opens; said when it begins to wait, and not at each look. */
+static int due_window(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	struct schedule_deploy_input in = {
+		.window = m->target->window,
+		.by_hand = engine_hurries(s->engine) || engine_rehearses(s->engine),
+		.now = step_now(s),
+	};
+	struct schedule_deploy next = {0};
+	char when[CLOCK_TEXT_SIZE];
+	int r = outlook_deploy(engine_store(s->engine), m->deployment, in, &next, e);
+
+	if (r != 0 || next.when <= in.now)
+		return r;
+	step_log(s, s->standing->next_at == 0 ? LOG_NOTICE : LOG_DEBUG,
+		 "%s waits for its window; it is deployed at %s", m->target->deployer,
+		 clock_format(next.when, when));
+	return step_postpones(s, next.when < in.now + DAY ? next.when : in.now + DAY, e);
+}
+
+static int due_raises(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r = target_raise(engine_store(s->engine), m->target->id, &m->deployment->raised, e);
+
+	s->wrote = true;
+	return r == 0 ? s->machine->save(s, false, e) : r;
+}
+
+/* Waits while others are about to come. Nobody twice in a row, because between what comes before
+ * it and its own DUE nobody has a deployment. */
+static int due_gathers(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int64_t now_ms = clock_mono_ms(engine_clock(s->engine));
+	bool coming = false, alone = m->alone;
+	int r;
+
+	if (m->came_ms == 0)
+		m->came_ms = now_ms;
+	r = deployment_coming(engine_store(s->engine), m->target->id, &coming, e);
+	m->alone = !coming;
+	if (r == 0 && !(alone && m->alone) && now_ms < m->came_ms + COMING_LIMIT_MS)
+		step_waits(s, COMING_AGAIN_MS);
+	return r;
+}
+
+static int deployment_reloaded(struct step *s, struct err *e);
+
+/* Before a reload of its own: perhaps there has been one, or others join. */
+static int due_shares(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r = 0;
+
+	if (m->deployment->raised == 0)
+		r = due_raises(s, e);
+	if (r == 0)
+		r = target_read_again(s, e);
+	if (r != 0)
+		return r;
+	if (m->deployment->raised <= m->target->done)
+		return deployment_reloaded(s, e);
+	return engine_target_busy(s->engine, s, m->target->id) ? 0 : due_gathers(s, e);
+}
+
+/* One at a time works on a target. */
+static int due_claims(struct step *s, struct err *e)
 {
 	struct deployment_memory *m = memory(s);
 	int r;
@@ -207,12 +317,25 @@ static int due_ask(struct step *s, struct err *e)
 		return 0;
 	}
 	r = claim_take(engine_store(s->engine), CLAIM_TARGET, m->target->id, &m->target_taken, e);
-	if (r != 0)
-		return r;
-	if (!m->target_taken) {
+	if (r == 0 && !m->target_taken)
 		step_waits(s, 200);
-		return 0;
-	}
+	return r;
+}
+
+/* DUE waits for its window, for others and for the target; CHECK asks whether it could be done. */
+static int due_ask(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+	int r;
+
+	r = due_window(s, e);
+	if (r == 0 && !s->over && m->shares && !engine_rehearses(s->engine))
+		r = due_shares(s, e);
+	if (r != 0 || s->over || s->waits || s->stage != &stage_due)
+		return r;
+	r = due_claims(s, e);
+	if (r != 0 || s->waits)
+		return r;
 	s->wrote = true;
 	return deployment_asks(s, DEPLOYER_CHECK, e);
 }
@@ -246,24 +369,27 @@ static int install_hear(struct step *s, struct work *w, struct err *e)
 	int r;
 
 	r = deployment_trouble(s, w, e);
-	if (r == 0)
-		r = target_raise(engine_store(s->engine), m->target->id, &m->wanted, e);
+	if (r == 0 && !m->shares)
+		r = target_raise(engine_store(s->engine), m->target->id, &m->deployment->raised, e);
 	return r != 0 ? r : step_goes(s, &stage_reload, e);
 }
 
+/* It starts after this turn's commit: whoever was raised to what is read here, in this turn or
+ * before, was so before it began. */
 static int reload_ask(struct step *s, struct err *e)
 {
+	int r = target_read_again(s, e);
+
+	if (r != 0)
+		return r;
+	memory(s)->wanted = memory(s)->target->wanted;
 	return deployment_asks(s, DEPLOYER_RELOAD, e);
 }
 
 static int deployment_ends(struct step *s, struct err *e)
 {
 	struct deployment_memory *m = memory(s);
-	int r;
 
-	r = target_reached(engine_store(s->engine), m->target->id, m->wanted, e);
-	if (r != 0)
-		return r;
 	step_event(s, "deployed", "%s: certificate %s", m->target->deployer, m->version->serial);
 	step_log(s, LOG_NOTICE, "deployed by %s%s", m->target->deployer,
 		 json_get_text(m->settings, "prove") != NULL
@@ -272,19 +398,33 @@ static int deployment_ends(struct step *s, struct err *e)
 	return deployment_closes(s, e);
 }
 
+static int deployment_reloaded(struct step *s, struct err *e)
+{
+	struct deployment_memory *m = memory(s);
+
+	if (json_get_text(m->settings, "prove") == NULL)
+		return deployment_ends(s, e);
+	m->since = step_now(s);
+	return step_goes(s, &stage_prove, e);
+}
+
+/* A proof that takes its time holds up nobody who shares the target. */
 static int reload_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct deployment_memory *m = memory(s);
+	struct store *store = engine_store(s->engine);
 	int r = deployment_trouble(s, w, e);
 
 	if (r != 0)
 		return r;
 	if (w != NULL && w->output != NULL && w->output[0] != '\0')
 		step_event(s, "output", "%s", w->output);
-	if (json_get_text(m->settings, "prove") == NULL)
-		return deployment_ends(s, e);
-	m->since = step_now(s);
-	return step_goes(s, &stage_prove, e);
+	r = target_reached(store, m->target->id, m->wanted, e);
+	if (r == 0 && m->shares) {
+		r = claim_release(store, CLAIM_TARGET, m->target->id, e);
+		m->target_taken = false;
+	}
+	return r == 0 ? deployment_reloaded(s, e) : r;
 }
 
 /* The first name that can stand in a TLS server_name. */

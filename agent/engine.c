@@ -12,6 +12,7 @@
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/standalone.h"
+#include "agent/wire.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -332,6 +333,8 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 	g->book.store = config->store;
 	if (g->config.transport_new == NULL)
 		g->config.transport_new = transport_http_new;
+	if (g->config.deployer == NULL)
+		g->config.deployer = wire_deployer;
 	r = standalone_new(&answers, &g->standalone, e);
 	if (r != 0) {
 		free(g);
@@ -461,6 +464,16 @@ const struct strlist *engine_notify(const struct engine *g)
 bool engine_rehearses(const struct engine *g)
 {
 	return g->config.rehearsal != NULL;
+}
+
+bool engine_hurries(const struct engine *g)
+{
+	return g->config.by_hand && !g->config.patient;
+}
+
+const struct deployer_ops *engine_deployer(const struct engine *g, const char *name)
+{
+	return g->config.deployer(name);
 }
 
 /* What has no claim is a key in the making: it would become a new order. */

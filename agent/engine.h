@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "store/store.h"
 
+struct deployer_ops;
 struct passed_sockets;
 struct standalone;
 
@@ -36,6 +37,8 @@ struct engine_config {
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);
+	/* Who deploys; NULL: wire_deployer. */
+	const struct deployer_ops *(*deployer)(const char *name);
 };
 
 int engine_new(const struct engine_config *config, struct engine **ret_engine, struct err *e);
@@ -109,6 +112,13 @@ const struct strlist *engine_notify(const struct engine *g);
 
 /* Whether this is a dry run. */
 bool engine_rehearses(const struct engine *g);
+
+/* Whether an operator asked for the very certificates of the scope, so that back-offs and windows
+ * do not hold. */
+bool engine_hurries(const struct engine *g);
+
+/* The deployer of that name, NULL: there is none. */
+const struct deployer_ops *engine_deployer(const struct engine *g, const char *name);
 
 /* The session with an account's CA, made when first needed. */
 int engine_session(struct engine *g, const struct account *a, struct session **ret_session,

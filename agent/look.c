@@ -121,7 +121,7 @@ static bool look_hurries(struct look *l, const struct machine *m, const struct o
 	struct step s = {.engine = l->g, .machine = m, .id = row->id};
 	bool hurries = false;
 
-	if (!l->g->config.by_hand || l->g->config.patient || ended_here(l->g, m, row->id))
+	if (!engine_hurries(l->g) || ended_here(l->g, m, row->id))
 		return false;
 	if (m->load(&s, NULL) == 0 && s.standing != NULL)
 		hurries =

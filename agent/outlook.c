@@ -155,3 +155,34 @@ void outlook_clear(struct outlook *o)
 	strlist_clear(&o->left_out);
 	*o = (struct outlook){0};
 }
+
+/* An old version that is damaged holds no new one up: nothing is known to be served. */
+static int outlook_served(struct store *s, int64_t id, struct version **ret_served, struct err *e)
+{
+	struct err why = {0};
+	int r = version_load(s, id, ret_served, &why);
+
+	if (r == ERR_SYS)
+		return 0;
+	if (r != 0)
+		*e = why;
+	return r;
+}
+
+int outlook_deploy(struct store *s, const struct deployment *d, struct schedule_deploy_input in,
+		   struct schedule_deploy *ret, struct err *e)
+{
+	AUTO_VERSION struct version *served = NULL;
+	int64_t before = 0;
+	int r = 0;
+
+	if (in.window != NULL && in.window[0] != '\0')
+		r = deployment_before(s, d, &before, e);
+	if (r == 0 && before != 0)
+		r = outlook_served(s, before, &served, e);
+	if (r != 0)
+		return r;
+	in.served = served;
+	*ret = schedule_deploy(&in);
+	return 0;
+}

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * outlook — what the schedule says of a certificate now, with all the rows that it was told.
+ * outlook — what the schedules say of a certificate and of a deployment now, with all the rows that
+ * they were told.
  */
 #ifndef AGENT_OUTLOOK_H
 #define AGENT_OUTLOOK_H
 
 #include "agent/schedule.h"
+#include "agent/schedule_deploy.h"
 #include "agent/wish.h"
+#include "store/deployment.h"
 
 struct outlook {
 	/* To be set before: where the CA's limits are counted, NULL: they are not looked at;
@@ -41,5 +44,9 @@ int outlook_glance(struct store *s, const struct certificate *c, int64_t now, st
 
 void outlook_clear(struct outlook *o);
 #define AUTO_OUTLOOK AUTO(outlook_clear)
+
+/* When d may be brought to its target. in says everything but what is served, which is read. */
+int outlook_deploy(struct store *s, const struct deployment *d, struct schedule_deploy_input in,
+		   struct schedule_deploy *ret, struct err *e);
 
 #endif

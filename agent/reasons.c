@@ -163,14 +163,23 @@ static int find_order(struct finding *f, struct err *e)
 static int find_deployment(struct finding *f, const struct deployment *d, struct err *e)
 {
 	AUTO_TARGET struct target *t = NULL;
+	struct schedule_deploy_input in = {.now = f->o.in.now};
+	struct schedule_deploy next = {0};
 	char at[CLOCK_TEXT_SIZE];
 	int r = target_load(f->c->store, d->target_id, &t, e);
 
 	if (r != 0 || t == NULL)
 		return r;
+	in.window = t->window;
+	r = outlook_deploy(f->c->store, d, in, &next, e);
+	if (r != 0)
+		return r;
 	if (d->standing.error.code != ERR_NONE)
 		add(f, "deployment", "%s %s: %s; it goes on at %s", t->deployer, t->settings,
 		    d->standing.error.text, when(d->standing.next_at, at));
+	else if (next.when > in.now)
+		add(f, "deployment", "%s %s: waits until %s: %s", t->deployer, t->settings,
+		    when(next.when, at), next.why);
 	else
 		add(f, "deployment", "%s %s: pending%s%s", t->deployer, t->settings,
 		    d->standing.next_at > 0 ? ", not before " : "",

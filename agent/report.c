@@ -29,6 +29,24 @@ static void error_take(struct report *r, const struct standing *st)
 	r->error_at = st->error_at;
 }
 
+/* The first one that waits for its window. */
+static int report_window(struct context *c, struct report *r, const struct deployment *d,
+			 struct err *e)
+{
+	AUTO_TARGET struct target *t = NULL;
+	struct schedule_deploy_input in = {.now = clock_now(c->clock)};
+	struct schedule_deploy next = {0};
+	int ret = target_load(c->store, d->target_id, &t, e);
+
+	if (ret != 0 || t == NULL)
+		return ret;
+	in.window = t->window;
+	ret = outlook_deploy(c->store, d, in, &next, e);
+	if (ret == 0 && next.when > in.now && (r->deploys_at == 0 || next.when < r->deploys_at))
+		r->deploys_at = next.when;
+	return ret;
+}
+
 /* "degraded": the certificate is fine, and a deployment of it is not. */
 static int report_deployments(struct context *c, struct report *r, bool *ret_degraded,
 			      struct err *e)
@@ -44,6 +62,7 @@ static int report_deployments(struct context *c, struct report *r, bool *ret_deg
 		if (list[i]->ended_at != 0)
 			continue;
 		r->pending++;
+		ret = report_window(c, r, list[i], e);
 		if (list[i]->standing.failures == 0)
 			continue;
 		*ret_degraded = true;
@@ -200,6 +219,7 @@ struct json *report_json(const struct report *r)
 	json_put(j, "not_before", report_time(r->live != NULL ? r->live->not_before : 0));
 	json_put(j, "not_after", report_time(r->live != NULL ? r->live->not_after : 0));
 	json_put(j, "next", next_json(&r->next));
+	json_put(j, "deploys_at", report_time(r->deploys_at));
 	json_put(j, "last_error", error_json(&r->error, r->error_at));
 	return j;
 }

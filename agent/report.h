@@ -26,6 +26,7 @@ struct report {
 	const char *state;       /* "valid", "due", … ; static */
 	struct err error;        /* of the renewal, an order or a deployment; code ERR_NONE: none */
 	int64_t error_at;
+	int64_t deploys_at; /* until when a deployment waits for its window; 0: none does */
 };
 
 int report_read(struct context *c, const struct certificate *certificate,

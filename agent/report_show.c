@@ -98,6 +98,8 @@ static struct json *deployments_json(const struct page *p)
 
 		json_put_text(j, "deployer", p->targets[i]->deployer);
 		json_put(j, "settings", settings_json(p->targets[i]->settings));
+		json_put_text(j, "window",
+			      p->targets[i]->window[0] != '\0' ? p->targets[i]->window : NULL);
 		json_put_text(j, "state", p->deployments[i]->stage);
 		json_put_text(j, "last_error", st->error.code != ERR_NONE ? st->error.text : NULL);
 		json_put(j, "retry_at", report_time(st->next_at));
@@ -180,29 +182,11 @@ static void print_next(const struct report *r)
 		printf("next         %s: %s\n", clock_format(r->next.when, at), r->next.why);
 }
 
-/* A plug-in's settings for people: its name, where or what, and what proves it. */
-static char *settings_brief(const struct json *settings)
-{
-	struct strlist words AUTO_STRLIST = {0};
-	int64_t port = 0;
-	const char *const members[] = {"name", "directory", "address", "owner", "group", "mode"};
-
-	for (size_t i = 0; i < COUNT_OF(members); i++)
-		if (json_get_text(settings, members[i]) != NULL)
-			strlist_add(&words, json_get_text(settings, members[i]));
-	if (json_number(json_get(settings, "port"), &port))
-		strlist_addf(&words, "port %lld", (long long)port);
-	wish_words(settings, "command", &words);
-	if (json_get_text(settings, "prove") != NULL)
-		strlist_addf(&words, "(proved at %s)", json_get_text(settings, "prove"));
-	return strlist_join(&words, " ");
-}
-
 static void print_deployments(const struct page *p)
 {
 	for (size_t i = 0; i < p->deployment_count; i++) {
 		AUTO_JSON struct json *settings = settings_json(p->targets[i]->settings);
-		AUTO_FREE char *brief = settings_brief(settings);
+		AUTO_FREE char *brief = wish_brief(settings);
 
 		if (!str_equal(p->deployments[i]->stage, "superseded"))
 			printf("deployed     %s: %s\n", brief, p->deployments[i]->stage);
@@ -224,7 +208,7 @@ static void print_wish(const struct page *p)
 
 	if (wish_parse(p->report->certificate->wish, &wish, NULL) != 0)
 		return;
-	brief = settings_brief(wish->solver);
+	brief = wish_brief(wish->solver);
 	printf("answered by  %s\n", brief);
 	print_hook("pre-hook ", &wish->pre_hook);
 	print_hook("post-hook", &wish->post_hook);
@@ -256,6 +240,9 @@ static void print_page(const struct context *c, const struct page *p)
 		printf("server       %s\n", p->account->server);
 	print_wish(p);
 	print_deployments(p);
+	if (r->deploys_at != 0)
+		printf("             waits for its window until %s\n",
+		       clock_format(r->deploys_at, until));
 	print_next(r);
 	print_limits(p);
 	print_error(r);

@@ -203,7 +203,8 @@ int order_room(const struct step *s, struct err *e)
 
 	for (size_t i = 0; r == 0 && i < json_count(deploy); i++) {
 		const struct json *settings = json_at(deploy, i);
-		const struct deployer_ops *ops = wire_deployer(json_get_text(settings, "name"));
+		const struct deployer_ops *ops =
+			engine_deployer(s->engine, json_get_text(settings, "name"));
 
 		if (ops != NULL && ops->room != NULL)
 			r = ops->room(settings, e);

@@ -141,16 +141,21 @@ int step_parks_until(struct step *s, const struct err *why, int64_t next_at, str
 	struct standing *st = s->standing;
 	char when[CLOCK_TEXT_SIZE];
 
-	st->attempts = 0; /* an orderly end of the claim; only crashes add up */
-	st->next_at = next_at;
 	st->error = *why;
 	st->error_at = step_now(s);
 	if (engine_rehearses(s->engine))
 		step_log(s, LOG_ERROR, "%s", why->text);
 	else
 		step_log(s, LOG_ERROR, "%s; it goes on at %s", why->text,
-			 clock_format(st->next_at, when));
+			 clock_format(next_at, when));
 	engine_says(s->engine, s->certificate_id);
+	return step_postpones(s, next_at, e);
+}
+
+int step_postpones(struct step *s, int64_t next_at, struct err *e)
+{
+	s->standing->attempts = 0; /* an orderly end of the claim; only crashes add up */
+	s->standing->next_at = next_at;
 	works_drop(s); /* what else was asked for is not heard any more */
 	s->over = true;
 	s->wrote = true;

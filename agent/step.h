@@ -95,7 +95,11 @@ int step_parks(struct step *s, const struct err *why, struct err *e);
 /* The same until a time that something else sets (the account, for its orders). Not counted. */
 int step_parks_until(struct step *s, const struct err *why, int64_t next_at, struct err *e);
 
-/* The same for a certificate whose attempt ended, in its renewal row. */
+/* The same without a failure: it is not its time yet. next_at is at most a day ahead (HACKING.md,
+ * rule 6). */
+int step_postpones(struct step *s, int64_t next_at, struct err *e);
+
+/* step_parks for a certificate whose attempt ended, in its renewal row. */
 int step_certificate_failed(struct step *s, const struct err *why, struct err *e);
 
 /* The row has ended: saves it with the stage's name, gives it back and forgets the step. */

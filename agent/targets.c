@@ -20,10 +20,22 @@ static bool has_target(struct deployment *const *list, size_t count, int64_t tar
 	return false;
 }
 
+static void setting_copy(void *arg, const char *key, const struct json *value)
+{
+	if (!str_equal(key, "window"))
+		json_put(arg, key, json_clone(value));
+}
+
+/* Its window is no part of what a target is: another one makes no other target, and so no other
+ * deployment. */
 static int target_of(struct store *s, const struct json *deployer, struct target *t, struct err *e)
 {
+	AUTO_JSON struct json *settings = json_new_map();
+
+	json_each(deployer, setting_copy, settings);
 	t->deployer = mem_str(json_get_text(deployer, "name"));
-	t->settings = json_print(deployer, false);
+	t->settings = json_print(settings, false);
+	t->window = mem_str(json_get_text(deployer, "window"));
 	return target_put(s, t, e);
 }
 

@@ -20,6 +20,24 @@ void wish_words(const struct json *v, const char *member, struct strlist *words)
 	}
 }
 
+char *wish_brief(const struct json *settings)
+{
+	struct strlist words AUTO_STRLIST = {0};
+	int64_t port = 0;
+	const char *const members[] = {"name", "directory", "address", "owner", "group", "mode"};
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		if (json_get_text(settings, members[i]) != NULL)
+			strlist_add(&words, json_get_text(settings, members[i]));
+	if (json_number(json_get(settings, "port"), &port))
+		strlist_addf(&words, "port %lld", (long long)port);
+	wish_words(settings, "command", &words);
+	wish_words(settings, "reload", &words);
+	if (json_get_text(settings, "prove") != NULL)
+		strlist_addf(&words, "(proved at %s)", json_get_text(settings, "prove"));
+	return strlist_join(&words, " ");
+}
+
 static void put(struct json *wish, const char *member, struct json **part)
 {
 	if (*part != NULL)

@@ -5,7 +5,8 @@
  *
  *     {"key":"ec-256","profile":null,"solver":{"name":"standalone","port":80},
  *      "deploy":[{"name":"files","directory":"/etc/x"},
- *                {"name":"exec","command":["/bin/x","y"],"prove":"127.0.0.1:443"}],
+ *                {"name":"exec","command":["/bin/x","y"],"prove":"127.0.0.1:443"},
+ *                {"name":"exec","reload":["/bin/r"],"check":["/bin/c"],"window":"02:00-05:00"}],
  *      "pre_hook":["/bin/a"],"post_hook":["/bin/b"]}
  */
 #ifndef AGENT_WISH_H
@@ -42,6 +43,9 @@ int wish_parse(const char *text, struct wish **ret_wish, struct err *e);
 
 /* The JSON list of texts of a member as a strlist ("command"). */
 void wish_words(const struct json *v, const char *member, struct strlist *words);
+
+/* A solver or deployer for people: its name, where or what, and what proves it. The caller's. */
+char *wish_brief(const struct json *settings);
 
 void wish_free(struct wish *w);
 void auto_wish(struct wish **w);

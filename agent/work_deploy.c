@@ -6,7 +6,6 @@
 #include "agent/work.h"
 
 #include "agent/engine.h"
-#include "agent/wire.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/tls.h"
@@ -120,6 +119,7 @@ static void deployer_start(struct work *w)
 	deployer_task_fill(&task, d->certificate, d->version);
 	if (engine_rehearses(d->engine))
 		task.version = REHEARSED_VERSION;
+	task.only_looks = engine_rehearses(d->engine);
 	task.key_fd = d->key_fd;
 	task.directory = d->directory;
 	w->handle = d->op(&task, deployer_answered, w);
@@ -140,7 +140,7 @@ static deployer_op *op_of(const struct deployer_ops *ops, enum deployer_verb ver
 int work_deployer(struct step *s, const struct deployer_ask *ask, struct err *e)
 {
 	const struct target *t = ask->target;
-	const struct deployer_ops *ops = wire_deployer(t->deployer);
+	const struct deployer_ops *ops = engine_deployer(s->engine, t->deployer);
 	struct json *settings = NULL;
 	struct deployer_data *d;
 	struct work *w;

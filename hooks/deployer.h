@@ -29,6 +29,14 @@ struct deployer_task {
 	const char *chain;     /* PEM, "" when none */
 	int key_fd;            /* readable from offset 0 by pread; -1 in check and reload */
 	const char *directory; /* where a `files` deployer before this one puts it; NULL: nowhere */
+	bool only_looks;       /* check runs no program */
+};
+
+/* What install would write, where a program can look at it: beside what is live. */
+struct deployer_stage {
+	char *directory;  /* full path */
+	char *name;       /* in dir_fd */
+	int dir_fd, lock; /* the latter says that we are alive */
 };
 
 typedef struct hook_call *deployer_op(const struct deployer_task *task, hook_done *done, void *arg);
@@ -37,15 +45,21 @@ struct deployer_ops {
 	const char *name;
 	/* Room for what is coming, asked before the CA is asked to issue. NULL: nothing to ask. */
 	int (*room)(const struct json *settings, struct err *e);
-	deployer_op *check;   /* could it be installed? changes nothing; NULL: nothing to check */
+	deployer_op *check;   /* could it be deployed? changes nothing; NULL: nothing to check */
 	deployer_op *install; /* puts it in place; NULL: nothing to put */
 	deployer_op *reload;  /* makes the server take it; NULL: nothing to do */
+	/* Tries to write what install would write, after check: `everleaf deploy --dry-run`. The
+	 * caller has it removed again. NULL: nothing to write. */
+	int (*stage)(const struct deployer_task *task, struct deployer_stage *ret_stage,
+		     struct err *e);
+	void (*unstage)(struct deployer_stage *stage);
 };
 
 /* settings {"directory": DIR, "owner": "user" or null, "group": …, "mode": "0640" or null}. */
 extern const struct deployer_ops deployer_files;
 
-/* settings {"command": [program, argument, …]}; reload runs it. */
+/* settings {"command": [program, argument, …]}, run for each certificate, or "reload" in its place,
+ * run for all that come together; reload runs it. "check": a program that check runs. */
 extern const struct deployer_ops deployer_exec;
 
 /* The mode of a deployed key, "0640": ERR_CONFIG when it is no mode, or none for a key. */

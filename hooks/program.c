@@ -215,20 +215,21 @@ int program_open(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
-int program_command(const struct json *settings, struct strlist *argv, struct err *e)
+int program_command(const struct json *settings, const char *member, struct strlist *argv,
+		    struct err *e)
 {
-	const struct json *command = json_get(settings, "command");
+	const struct json *command = json_get(settings, member);
 	size_t count = json_count(command);
 	const char *path = json_text(json_at(command, 0));
 
 	if (count == 0 || count > PROGRAM_MAX_ARGUMENTS)
 		return err_set(e, ERR_CONFIG,
-			       "\"command\" has to be a list of a program and its arguments, at "
-			       "most %d",
-			       PROGRAM_MAX_ARGUMENTS);
+			       "\"%s\" has to be a list of a program and its arguments, at most %d",
+			       member, PROGRAM_MAX_ARGUMENTS);
 	for (size_t i = 0; i < count; i++)
 		if (json_text(json_at(command, i)) == NULL)
-			return err_set(e, ERR_CONFIG, "item %zu of \"command\" is no text", i + 1);
+			return err_set(e, ERR_CONFIG, "item %zu of \"%s\" is no text", i + 1,
+				       member);
 	if (path[0] != '/')
 		return err_set(e, ERR_CONFIG,
 			       "the program \"%s\" has to be given by its full path, starting "

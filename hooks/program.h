@@ -19,8 +19,9 @@
  * when it may not be run. */
 int program_open(const char *path, int *ret_fd, struct err *e);
 
-/* Appends settings' "command": a list of one to PROGRAM_MAX_ARGUMENTS strings of which the first
- * is an absolute path. ERR_CONFIG otherwise; argv is untouched then. */
-int program_command(const struct json *settings, struct strlist *argv, struct err *e);
+/* Appends a member of settings ("command"): a list of one to PROGRAM_MAX_ARGUMENTS strings of which
+ * the first is an absolute path. ERR_CONFIG otherwise; argv is untouched then. */
+int program_command(const struct json *settings, const char *member, struct strlist *argv,
+		    struct err *e);
 
 #endif

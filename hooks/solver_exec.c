@@ -19,7 +19,7 @@ static bool exec_handles(const char *type, bool wildcard)
 static int exec_check(const struct json *settings, struct err *e)
 {
 	struct strlist argv AUTO_STRLIST = {0};
-	int r = program_command(settings, &argv, e);
+	int r = program_command(settings, "command", &argv, e);
 
 	if (r != 0)
 		return r;
@@ -51,7 +51,7 @@ static struct hook_call *run(const struct solver_task *task, const char *action,
 	struct err e = {0};
 	int r;
 
-	r = program_command(task->settings, &argv, &e);
+	r = program_command(task->settings, "command", &argv, &e);
 	if (r == 0)
 		r = describe(task, action, &environment, &e);
 	if (r != 0)

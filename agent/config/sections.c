@@ -61,7 +61,9 @@ static const struct schema_key files_keys[] = {
 
 static const struct schema_key deployer_exec_keys[] = {
 	{"type", deployer_kind, true, "name"},
-	{"command", type_command, true, NULL},
+	{"command", type_command, false, NULL}, /* one of these two: exec_judge */
+	{"reload", type_command, false, NULL},
+	{"check", type_command, false, NULL},
 	{"prove", type_endpoint, false, NULL},
 	{"window", type_window, false, NULL},
 	{NULL, NULL, false, NULL},
@@ -182,12 +184,31 @@ static void solver_read(struct reader *r, struct entry *entry, const char *what)
 		warn(r, entry, wishing_solver_check(entry->read, &e), &e);
 }
 
+/* Once for each certificate, or once for all that are deployed together. */
+static void exec_judge(struct reader *r, struct entry *entry, const char *what)
+{
+	const struct node *reload = node_get(entry->value, "reload");
+	bool both = reload != NULL && node_get(entry->value, "command") != NULL;
+
+	if (both)
+		config_error_add(r->reading.errors, &reload->at,
+				 "%s has \"command\" and \"reload\": leave out one of them", what);
+	else if (reload == NULL && node_get(entry->value, "command") == NULL)
+		config_error_add(r->reading.errors, &entry->value->at,
+				 "%s has neither \"command\" nor \"reload\"", what);
+	else
+		return;
+	entry->bad = true;
+}
+
 static void deployer_read(struct reader *r, struct entry *entry, const char *what)
 {
 	const struct deployer_ops *ops;
 	struct err e = {0};
 
 	entry_read_kind(r, entry, deployer_kinds, what);
+	if (str_equal(json_get_text(entry->read, "name"), "exec"))
+		exec_judge(r, entry, what);
 	if (entry->bad)
 		return;
 	ops = wire_deployer(json_get_text(entry->read, "name"));

@@ -171,6 +171,7 @@ void world_start(struct world *w, size_t agent, enum world_run run)
 		.informed = run == RUN_RENEW || run == RUN_DAEMON,
 		.transport_new = mock_net_transport,
 		.notify = w->notify,
+		.deployer = w->deployer,
 	};
 	enum engine_issue issue = run == RUN_FORCE    ? ISSUE_NOW
 				  : run == RUN_FINISH ? ISSUE_NEVER

@@ -41,10 +41,12 @@ struct world {
 	struct agent agents[WORLD_AGENTS];
 	int64_t certificate_id;
 	const struct strlist *notify; /* engine_config's; borrowed */
-	bool burst;                   /* everything that happens at one time is heard in one turn */
-	bool event;                   /* the next step is an event, not a turn */
-	int64_t next_ms;              /* how long the engines can wait, -1: for ever */
-	int64_t steps;                /* of the run so far */
+	const struct deployer_ops *(*deployer)(
+		const char *name); /* the same; NULL: the real ones */
+	bool burst;                /* everything that happens at one time is heard in one turn */
+	bool event;                /* the next step is an event, not a turn */
+	int64_t next_ms;           /* how long the engines can wait, -1: for ever */
+	int64_t steps;             /* of the run so far */
 };
 
 /* Seeds random() with EVERLEAF_TEST_SEED, else anew, and prints it. */

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import lab
 
-STATUS_KEYS = {"name", "names", "state", "serial", "not_before", "not_after", "next", "last_error"}
+STATUS_KEYS = {"name", "names", "state", "serial", "not_before", "not_after", "next", "last_error",
+               "deploys_at", "left_out"}
 STATES = {"valid", "due", "renewing", "degraded", "failing", "expired", "revoked", "removed"}
 VERBS = ["obtain", "reconfigure", "pause", "resume", "renew", "status", "show", "history", "deploy",
          "export", "delete", "account", "run", "version", "help"]

@@ -124,6 +124,33 @@ static const struct config_case rows[] = {
 	{"deployers: {d: {type: exec, command: []}}\n",
 	 "c.yaml:1:38: \"command\" names no program",
 	 {NULL}},
+	/* nothing to run */
+	{"deployers: {d: {type: exec, check: [/bin/true]}}\n",
+	 "c.yaml:1:16: deployer \"d\" has neither \"command\" nor \"reload\"",
+	 {NULL}},
+	/* both ways to run something */
+	{"deployers: {d: {type: exec, command: [/bin/true], reload: [/bin/true]}}\n",
+	 "c.yaml:1:59: deployer \"d\" has \"command\" and \"reload\": leave out one of them",
+	 {NULL}},
+	/* a reload that is a slip of the pen, and so no reload */
+	{"deployers: {d: {type: exec, relod: [/bin/true]}}\n",
+	 "c.yaml:1:16: deployer \"d\" has neither \"command\" nor \"reload\"\n"
+	 "c.yaml:1:29: \"relod\" is no key of deployer \"d\" (did you mean \"reload\"?)",
+	 {NULL}},
+	/* a reload as one text */
+	{"deployers: {d: {type: exec, reload: /usr/sbin/nginx -s reload}}\n",
+	 "c.yaml:1:37: \"reload\" has to be a list of a program and its arguments, like "
+	 "[/usr/sbin/nginx, -s, reload], not a text",
+	 {NULL}},
+	/* a reload and a check that are missing are warnings */
+	{"deployers: {d: {type: exec, reload: [/nonexistent/x], check: [/nonexistent/y, -t]}}\n",
+	 "c.yaml:1:38: warning: cannot run /nonexistent/x: No such file or directory\n"
+	 "c.yaml:1:63: warning: cannot run /nonexistent/y: No such file or directory",
+	 {NULL}},
+	/* a reload is none of files' */
+	{"deployers: {d: {type: files, directory: /tmp/x, reload: [/bin/true]}}\n",
+	 "c.yaml:1:49: \"reload\" is no key of deployer \"d\"",
+	 {NULL}},
 	/* a word that is a list */
 	{"deployers: {d: {type: exec, command: [/bin/true, [x]]}}\n",
 	 "c.yaml:1:50: \"command\" has to be a text, not a list",

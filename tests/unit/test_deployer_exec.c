@@ -8,15 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct json *settings_of(const char *program, const char *argument)
+static void put_program(struct json *settings, const char *member, const char *program,
+			const char *argument)
 {
-	struct json *settings = json_new_map();
 	struct json *command = json_new_list();
 
 	json_add_text(command, program);
 	if (argument != NULL)
 		json_add_text(command, argument);
-	json_put(settings, "command", command);
+	json_put(settings, member, command);
+}
+
+static struct json *settings_of(const char *program, const char *argument)
+{
+	struct json *settings = json_new_map();
+
+	put_program(settings, "command", program, argument);
 	return settings;
 }
 
@@ -122,6 +129,54 @@ static void a_check_judges_the_program_and_does_not_run_it(void **state)
 	assert_int_equal(scratch_await(s), ERR_CONFIG);
 }
 
+static void a_reload_for_several_hears_of_no_certificate(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct strlist names AUTO_STRLIST = {0};
+	AUTO_JSON struct json *settings = json_new_map();
+	struct deployer_task task = task_of(s, settings, &names);
+
+	put_program(
+		settings, "reload",
+		scratch_script(s, "script", "echo \"args $*\"; env | grep -c EVERLEAF_ || true"),
+		"nginx");
+	deployer_exec.reload(&task, scratch_done, s);
+	assert_int_equal(scratch_await(s), ERR_NONE);
+	assert_string_equal(s->output, "args nginx\n0\n");
+}
+
+static void a_check_of_the_operators_is_told_what_was_installed_and_can_fail(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct strlist names AUTO_STRLIST = {0};
+	AUTO_JSON struct json *settings = settings_of(scratch_script(s, "reload", "exit 0"), NULL);
+	struct deployer_task task = task_of(s, settings, &names);
+
+	put_program(settings, "check",
+		    scratch_script(s, "check", "echo \"$1 $EVERLEAF_DIRECTORY\"; exit 1"), "-t");
+	task.directory = "/etc/shop";
+	deployer_exec.check(&task, scratch_done, s);
+	assert_int_equal(scratch_await(s), ERR_CHILD);
+	assert_string_equal(s->output, "-t /etc/shop\n");
+	task.only_looks = true;
+	deployer_exec.check(&task, scratch_done, s);
+	assert_int_equal(scratch_await(s), ERR_NONE);
+}
+
+static void a_check_that_cannot_be_run_fails_before_any_is(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct strlist names AUTO_STRLIST = {0};
+	AUTO_JSON struct json *settings = settings_of(scratch_script(s, "reload", "exit 0"), NULL);
+	struct deployer_task task = task_of(s, settings, &names);
+
+	put_program(settings, "check", "/nonexistent/check", NULL);
+	task.only_looks = true;
+	deployer_exec.check(&task, scratch_done, s);
+	assert_int_equal(scratch_await(s), ERR_CONFIG);
+	assert_non_null(strstr(s->answer.text, "/nonexistent/check"));
+}
+
 static void a_program_installs_nothing(void **state)
 {
 	(void)state;
@@ -139,6 +194,9 @@ int main(void)
 		SCRATCH_TEST(hooks_written_for_certbot_find_their_directory),
 		SCRATCH_TEST(a_reload_that_fails_says_why),
 		SCRATCH_TEST(a_check_judges_the_program_and_does_not_run_it),
+		SCRATCH_TEST(a_reload_for_several_hears_of_no_certificate),
+		SCRATCH_TEST(a_check_of_the_operators_is_told_what_was_installed_and_can_fail),
+		SCRATCH_TEST(a_check_that_cannot_be_run_fails_before_any_is),
 		cmocka_unit_test(a_program_installs_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
