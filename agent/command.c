@@ -24,7 +24,7 @@ static const struct command commands[] = {
 	 "what will be renewed and deployed on which day"},
 	{"why", "", cmd_why, NEEDS_STORE, "CERTIFICATE", "what comes next, when, and why"},
 	{"history", "", cmd_history, NEEDS_STORE, "[CERTIFICATE]", "what happened, and why"},
-	{"deploy", "", cmd_deploy, NEEDS_SOUND_STORE, "CERTIFICATE",
+	{"deploy", "", cmd_deploy, NEEDS_SOUND_STORE, "[--dry-run] CERTIFICATE",
 	 "deploy the present certificate again"},
 	{"export", "", cmd_export, NEEDS_SOUND_STORE, "CERTIFICATE --out DIR",
 	 "write its files somewhere"},

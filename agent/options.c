@@ -34,6 +34,7 @@ struct option_row {
 #define WISH      " obtain reconfigure "
 #define OBTAIN    " obtain "
 #define RENEW     " obtain renew "
+#define TRY       " obtain renew deploy "
 #define SERVER    " obtain renew reconfigure "
 
 static const struct option_row rows[] = {
@@ -92,8 +93,10 @@ static const struct option_row rows[] = {
 	 "run after they were taken back, if the pre-hook may have run"},
 	{"force", 0, OPTION_FLAG, AT(force), RENEW, NULL, "even if it is not due"},
 	{"force-renewal", 0, OPTION_FLAG, AT(force), RENEW, NULL, NULL},
-	{"dry-run", 0, OPTION_FLAG, AT(dry_run), RENEW, NULL,
+	{"dry-run", 0, OPTION_FLAG, AT(dry_run), TRY, NULL,
 	 "only try whether it could be done, at the CA's staging server, and change nothing"},
+	{"run-deploy-hooks", 0, OPTION_FLAG, AT(run_deploy_hooks), TRY, NULL,
+	 "with --dry-run: run the deploy hooks, with the present certificate"},
 	{"recheck", 0, OPTION_FLAG, AT(recheck), " renew ", NULL,
 	 "ask the CA now when it advises to renew, at most once a minute"},
 	{"notify-hook", 0, OPTION_TEXT, AT(notify_hook), " renew run ", "COMMAND",
@@ -231,6 +234,14 @@ static int rows_check(const bool used[], const char *verb, struct err *e)
 	return 0;
 }
 
+static int options_check(const struct options *o, struct err *e)
+{
+	if (o->run_deploy_hooks && !o->dry_run)
+		return usage(e, "--run-deploy-hooks goes with --dry-run; everleaf deploy runs them "
+				"otherwise");
+	return 0;
+}
+
 static int getopt_failed(int value, char **argv, struct err *e)
 {
 	const char *word = argv[optind - 1];
@@ -277,7 +288,9 @@ int options_parse(int argc, char **argv, struct options *ret_options, struct err
 	}
 	while (optind < argc)
 		operand_add(o, argv[optind++]);
-	return rows_check(used, command_name(o->verb), e);
+	if (rows_check(used, command_name(o->verb), e) != 0)
+		return ERR_CONFIG;
+	return options_check(o, e);
 }
 
 void options_each(const char *verb, void (*visit)(void *arg, const char *name, const char *text),

@@ -5,6 +5,7 @@
 #include "agent/rehearsal.h"
 
 #include "agent/report.h"
+#include "agent/trial.h"
 #include "agent/wanted.h"
 #include "agent/wishing.h"
 #include "base/log.h"
@@ -208,6 +209,7 @@ struct outcome {
 	struct order *order;     /* the last attempt; may be NULL */
 	struct deployment **deployments;
 	size_t deployment_count;
+	struct trial *hooks; /* NULL: none was run */
 };
 
 static void outcome_clear(struct outcome *o)
@@ -216,6 +218,7 @@ static void outcome_clear(struct outcome *o)
 	account_free(o->account);
 	version_free(o->version);
 	order_free(o->order);
+	trial_free(o->hooks);
 	deployment_list_free(o->deployments, o->deployment_count);
 }
 
@@ -259,18 +262,11 @@ static char *deployment_text(struct rehearsal *h, const struct deployment *d)
 {
 	AUTO_TARGET struct target *t = NULL;
 	AUTO_JSON struct json *settings = NULL;
-	struct strlist words AUTO_STRLIST = {0};
-	const char *directory;
 
 	if (target_load(h->c.store, d->target_id, &t, NULL) != 0 || t == NULL ||
 	    json_parse(t->settings, strlen(t->settings), &settings, NULL) != 0)
 		return mem_str("?");
-	strlist_add(&words, t->deployer);
-	directory = json_get_text(settings, "directory");
-	if (directory != NULL)
-		strlist_add(&words, directory);
-	wish_words(settings, "command", &words);
-	return strlist_join(&words, " ");
+	return wish_brief(settings);
 }
 
 static void outcome_print(struct rehearsal *h, const struct outcome *o)
@@ -291,6 +287,7 @@ static void outcome_print(struct rehearsal *h, const struct outcome *o)
 		error = deployment_error(o->deployments[i]);
 		printf("  %s: %s\n", text, error != NULL ? error : "could be deployed");
 	}
+	trial_print(o->hooks);
 }
 
 static struct json *outcome_json(struct rehearsal *h, const struct outcome *o)
@@ -313,6 +310,8 @@ static struct json *outcome_json(struct rehearsal *h, const struct outcome *o)
 		json_add(list, d);
 	}
 	json_put(j, "deployments", list);
+	if (o->hooks != NULL)
+		json_put(j, "hooks", trial_json(o->hooks));
 	return j;
 }
 
@@ -321,6 +320,33 @@ static void outcome_judge(const struct outcome *o, struct run_item *item)
 	for (size_t i = 0; i < o->deployment_count; i++)
 		if (deployment_error(o->deployments[i]) != NULL)
 			item->result = RUN_FAILED;
+}
+
+/* The deploy hooks as it is wanted now, with the present version of the real store, if it has one.
+ */
+static int outcome_hooks(struct rehearsal *h, struct outcome *o, struct run_item *item,
+			 struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *live = NULL;
+	struct trial_ask ask = {.store = h->c.rehearsal, .wish = o->certificate->wish};
+	int r;
+
+	if (!h->c.options->run_deploy_hooks || item->result != RUN_DONE)
+		return 0;
+	r = certificate_find(h->c.rehearsal, o->certificate->name, &live, e);
+	if (r != 0)
+		return r;
+	if (live == NULL || live->live_version_id == 0) {
+		log_line(LOG_NOTICE, "%s: no deploy hook was run: there is no certificate yet",
+			 o->certificate->name);
+		return 0;
+	}
+	ask.certificate = live;
+	ask.runs_hooks = true;
+	r = trial_run(&ask, &o->hooks, e);
+	if (r == 0 && trial_failed(o->hooks))
+		item->result = RUN_FAILED;
+	return r;
 }
 
 static int outcomes_tell(struct rehearsal *h, struct run_item *items, size_t count, struct err *e)
@@ -334,6 +360,9 @@ static int outcomes_tell(struct rehearsal *h, struct run_item *items, size_t cou
 		if (r != 0)
 			return r;
 		outcome_judge(&o, &items[i]);
+		r = outcome_hooks(h, &o, &items[i], e);
+		if (r != 0)
+			return r;
 		if (h->c.options->json)
 			json_add(list, outcome_json(h, &o));
 		else if (!h->c.options->quiet || items[i].result != RUN_DONE)

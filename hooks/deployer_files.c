@@ -135,8 +135,9 @@ static int settings_read(const struct json *settings, struct files_settings *ret
 
 /* --- the directory ------------------------------------------------------------------------ */
 
-/* The directory, or the nearest one above it that exists. *ret_missing: it is one above. */
-static int open_nearest(const char *directory, int *ret_fd, bool *ret_missing, struct err *e)
+/* The directory, or the nearest one above it that exists: then *ret_path is that one's (else
+ * untouched), and the caller's. */
+static int open_nearest(const char *directory, int *ret_fd, char **ret_path, struct err *e)
 {
 	AUTO_FREE char *path = mem_str(directory);
 	bool missing = false;
@@ -150,7 +151,8 @@ static int open_nearest(const char *directory, int *ret_fd, bool *ret_missing, s
 	}
 	if (fd < 0)
 		return err_sys(e, ERR_CONFIG, "cannot use %s", path);
-	*ret_missing = missing;
+	if (missing)
+		*ret_path = TAKE(path);
 	*ret_fd = fd;
 	return 0;
 }
@@ -178,13 +180,13 @@ static int open_directory(const char *path, int *ret_fd, struct err *e)
 static int files_room(const struct json *settings, struct err *e)
 {
 	struct files_settings s;
+	AUTO_FREE char *above = NULL;
 	int fd AUTO_FD = -1;
-	bool missing;
 	int r;
 
 	r = settings_read(settings, &s, e);
 	if (r == 0)
-		r = open_nearest(s.directory, &fd, &missing, e);
+		r = open_nearest(s.directory, &fd, &above, e);
 	if (r != 0)
 		return r;
 	return file_check_room(fd, s.directory, e);
@@ -193,19 +195,19 @@ static int files_room(const struct json *settings, struct err *e)
 static int check(const struct deployer_task *task, struct err *e)
 {
 	struct files_settings s;
+	AUTO_FREE char *above = NULL;
 	int fd AUTO_FD = -1;
-	bool missing;
 	int r;
 
 	r = settings_read(task->settings, &s, e);
 	if (r == 0)
-		r = open_nearest(s.directory, &fd, &missing, e);
+		r = open_nearest(s.directory, &fd, &above, e);
 	if (r != 0)
 		return r;
 	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
 		return err_sys(e, ERR_CONFIG, "cannot write to %s%s", s.directory,
-			       missing ? ", which would have to be made" : "");
-	if (missing)
+			       above != NULL ? ", which would have to be made" : "");
+	if (above != NULL)
 		return 0;
 	auto_close(&fd);
 	fd = -1;
@@ -307,26 +309,36 @@ static void list_files(const struct contents *c, mode_t key_mode,
 
 /* --- the ops ------------------------------------------------------------------------------ */
 
+/* Everything of a generation; its files are borrowed from the contents. */
+static int generation_of(const struct deployer_task *task, struct contents *contents,
+			 struct files_settings *s, struct generation *g, struct err *e)
+{
+	int r = settings_read(task->settings, s, e);
+
+	if (r == 0)
+		r = contents_read(task, contents, e);
+	if (r != 0)
+		return r;
+	*g = (struct generation){.number = task->version, .owner = s->owner, .group = s->group};
+	list_files(contents, s->key_mode, g->files);
+	return 0;
+}
+
 static int install(const struct deployer_task *task, struct err *e)
 {
 	struct contents contents AUTO(contents_clear) = {0};
-	struct generation g = {.number = task->version};
+	struct generation g;
 	struct files_settings s;
 	int fd AUTO_FD = -1;
 	int r;
 
-	r = settings_read(task->settings, &s, e);
-	if (r == 0)
-		r = contents_read(task, &contents, e);
+	r = generation_of(task, &contents, &s, &g, e);
 	if (r == 0)
 		r = file_make_directory(s.directory, 0755, e);
 	if (r == 0)
 		r = open_directory(s.directory, &fd, e);
 	if (r != 0)
 		return r;
-	g.owner = s.owner;
-	g.group = s.group;
-	list_files(&contents, s.key_mode, g.files);
 	r = generation_install(fd, &g, e);
 	if (r != 0)
 		err_while(e, "installing into %s", s.directory);
@@ -340,6 +352,42 @@ static struct hook_call *files_install(const struct deployer_task *task, hook_do
 	int r = install(task, &e);
 
 	return hook_call_answer(task->loop, r == 0 ? NULL : &e, done, arg);
+}
+
+/* Where the directory is missing it is not made: the files go into the one above it. */
+static int files_stage(const struct deployer_task *task, struct deployer_stage *ret_stage,
+		       struct err *e)
+{
+	struct contents contents AUTO(contents_clear) = {0};
+	struct generation g;
+	struct files_settings s;
+	AUTO_FREE char *above = NULL;
+	AUTO_FREE char *name = NULL;
+	int fd AUTO_FD = -1, lock AUTO_FD = -1;
+	int r;
+
+	r = generation_of(task, &contents, &s, &g, e);
+	if (r == 0)
+		r = open_nearest(s.directory, &fd, &above, e);
+	if (r != 0)
+		return r;
+	r = generation_stage(fd, &g, &name, &lock, e);
+	if (r != 0)
+		return err_while(e, "trying to write into %s", above != NULL ? above : s.directory);
+	ret_stage->directory = mem_printf("%s/%s", above != NULL ? above : s.directory, name);
+	ret_stage->name = TAKE(name);
+	ret_stage->dir_fd = TAKE_FD(fd);
+	ret_stage->lock = TAKE_FD(lock);
+	return 0;
+}
+
+static void files_unstage(struct deployer_stage *stage)
+{
+	generation_unstage(stage->dir_fd, stage->name);
+	auto_close(&stage->dir_fd);
+	auto_close(&stage->lock);
+	free(TAKE(stage->name));
+	free(TAKE(stage->directory));
 }
 
 int files_export(const struct deployer_task *task, const char *directory, struct err *e)
@@ -373,4 +421,6 @@ const struct deployer_ops deployer_files = {
 	.room = files_room,
 	.check = files_check,
 	.install = files_install,
+	.stage = files_stage,
+	.unstage = files_unstage,
 };

@@ -22,11 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LIVE      ".live"
 #define GENS      ".gen"
+#define STAGE     ".stage"
 #define TEMPORARY ".tmp-" /* in names that a crash may leave behind */
 #define NAME_SIZE 64      /* of names we make */
 
@@ -349,6 +351,19 @@ static void prune(int gens_fd, int64_t live)
 	FAULT("generation.pruned");
 }
 
+/* … and ".stage.tmp-…" of a process that is dead: nobody has it locked. */
+static void sweep_stage(int dir_fd, const char *name, void *arg)
+{
+	int fd AUTO_FD = -1;
+
+	(void)arg;
+	if (strncmp(name, STAGE TEMPORARY, strlen(STAGE TEMPORARY)) != 0)
+		return;
+	fd = folder_open_at(dir_fd, name, O_RDONLY);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		generation_unstage(dir_fd, name);
+}
+
 static int open_gens(int dir_fd, int *ret_fd, struct err *e)
 {
 	int r = folder_make_at(dir_fd, GENS, 0755, e);
@@ -427,6 +442,7 @@ int generation_install(int dir_fd, const struct generation *g, struct err *e)
 	if (r != 0)
 		return r;
 	each_entry(dir_fd, sweep_link, NULL);
+	each_entry(dir_fd, sweep_stage, NULL);
 	each_entry(gens_fd, sweep_generation, NULL);
 
 	snprintf(name, sizeof(name), "%" PRId64, g->number);
@@ -443,4 +459,54 @@ int generation_install(int dir_fd, const struct generation *g, struct err *e)
 	if (r == 0)
 		prune(gens_fd, g->number);
 	return r;
+}
+
+/* --- for a look --------------------------------------------------------------------------- */
+
+static int stage_lock(int dir_fd, const char *name, int *ret_fd, struct err *e)
+{
+	int fd AUTO_FD = folder_open_at(dir_fd, name, O_RDONLY);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return err_sys(e, ERR_SYS, "cannot lock %s", name);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int generation_stage(int dir_fd, const struct generation *g, char **ret_name, int *ret_fd,
+		     struct err *e)
+{
+	char suffix[FOLDER_SUFFIX_SIZE];
+	AUTO_FREE char *name = NULL;
+	int fd AUTO_FD = -1;
+	int r;
+
+	each_entry(dir_fd, sweep_stage, NULL);
+	r = folder_random_suffix(suffix, e);
+	if (r != 0)
+		return r;
+	name = mem_printf(STAGE TEMPORARY "%s", suffix);
+	r = folder_make_at(dir_fd, name, 0755, e);
+	if (r == 0)
+		r = stage_lock(dir_fd, name, &fd, e);
+	if (r == 0)
+		r = fill(dir_fd, name, g, e);
+	if (r == 0)
+		r = make_link(fd, ".", LIVE, e);
+	if (r != 0) {
+		generation_unstage(dir_fd, name);
+		return r;
+	}
+	*ret_name = TAKE(name);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+void generation_unstage(int dir_fd, const char *name)
+{
+	int fd AUTO_FD = folder_open_at(dir_fd, name, O_PATH);
+
+	if (fd >= 0)
+		unlinkat(fd, LIVE, 0);
+	remove_generation(dir_fd, name);
 }

@@ -46,4 +46,12 @@ int generation_check(int dir_fd, int64_t number, struct err *e);
  * before it. On failure what was live stays live. */
 int generation_install(int dir_fd, const struct generation *g, struct err *e);
 
+/* For programs that look before it is installed: g's files in a new folder in dir_fd, with owners
+ * and modes as they would be, and a link .live to itself. Nothing that is live is touched.
+ * *ret_name and *ret_fd, by which it is locked, are the caller's. What a crash leaves is removed by
+ * the next call of this or of generation_install. */
+int generation_stage(int dir_fd, const struct generation *g, char **ret_name, int *ret_fd,
+		     struct err *e);
+void generation_unstage(int dir_fd, const char *name);
+
 #endif

@@ -3,6 +3,7 @@
 # test_dry_run.py - a dry run does everything that can be done without changing anything: the whole
 # of ACME at the CA, the checks of the deployers, and then its account is gone.
 
+import json
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import sqlite3
 import pytest
 
 import lab
+import runner
 import servers
 
 
@@ -161,3 +163,108 @@ def test_another_server_can_be_rehearsed_at(everleaf, new_pebble, live, name):
         assert dump(everleaf) == rows
     finally:
         other.stop()
+
+
+# --- deploy --dry-run -------------------------------------------------------------------------
+
+
+def store_bytes(everleaf):
+    return {file: (everleaf.state / file).read_bytes() for file in ("everleaf.db", "keys.db")}
+
+
+@pytest.fixture
+def checked(everleaf, journal, live, name):
+    """The same certificate, with a check of the operator's before its hook, and one more folder that
+    is not there yet. What the check finds in the folder is copied to `seen`."""
+    seen = journal.folder / "seen"
+    check = journal.hook("check", f"cp -r \"$EVERLEAF_DIRECTORY/.live/\" '{seen}'")
+    deploy = [{"name": "files", "directory": str(live)},
+              {"name": "exec", "command": [str(journal.folder / "reload"), "x"],
+               "check": [str(check), "-t"]},
+              {"name": "files", "directory": str(live.parent / "a" / "b"), "mode": "0640"}]
+    with sqlite3.connect(everleaf.state / "everleaf.db") as db:
+        db.execute("UPDATE certificate SET wish = json_set(wish, '$.deploy', json(?))",
+                   (json.dumps(deploy),))
+    return seen
+
+
+def test_a_dry_run_of_a_deployment_shows_the_files_to_the_check_and_changes_nothing(
+        everleaf, journal, live, checked, name):
+    before, rows, store = stats(live), dump(everleaf), store_bytes(everleaf)
+    there = sorted(os.listdir(live.parent))
+    told = everleaf.run("deploy", "--dry-run", name)
+    assert f"{name}: could be deployed" in told.out
+    assert f"files {live}: checked, written for a try" in told.out
+    assert f"exec {journal.folder}/reload x: checked by {journal.folder}/check -t" in told.out
+    assert "nothing was changed" in told.out
+    assert journal.ran() == ["check"]
+    shown = journal.environment("check")["EVERLEAF_DIRECTORY"]
+    assert shown.startswith(f"{live}/.stage.tmp-")
+    assert runner.Files(checked).check().leaf.serial_number == everleaf.serial(name)
+    assert stats(live) == before and dump(everleaf) == rows and store_bytes(everleaf) == store
+    assert sorted(os.listdir(live.parent)) == there
+
+
+def test_what_would_fail_is_said_by_a_dry_run_of_a_deployment(everleaf, journal, live, checked,
+                                                              name):
+    journal.hook("check", "echo line 7 is wrong >&2; exit 1")
+    before, rows = stats(live), dump(everleaf)
+    report = everleaf.ask("deploy", "--dry-run", "--run-deploy-hooks", name, expect=1)["dry_run"]
+    assert report[0]["certificate"] == name
+    assert [d["error"] is None for d in report[0]["deployments"]] == [True, False, True]
+    assert "line 7 is wrong" in report[0]["deployments"][1]["error"]
+    assert journal.ran() == ["check"], "no hook runs when a check has failed"
+    (live / ".live").rename(live / ".was")
+    (live / ".live").write_text("mine")
+    failed = everleaf.run("deploy", "--dry-run", name, expect=1)
+    assert ".live is not the link that everleaf makes" in failed.out
+    (live / ".live").unlink()
+    (live / ".was").rename(live / ".live")
+    assert stats(live).keys() == before.keys() and dump(everleaf) == rows
+
+
+def test_the_hooks_run_with_what_is_live_when_a_dry_run_is_asked_to_run_them(
+        everleaf, journal, live, checked, name):
+    before, rows, store = stats(live), dump(everleaf), store_bytes(everleaf)
+    everleaf.run("deploy", "--dry-run", "--run-deploy-hooks", name)
+    assert journal.ran() == ["check", "reload"]
+    environment = journal.environment("reload")
+    assert environment["EVERLEAF_DIRECTORY"] == str(live)
+    assert environment["EVERLEAF_SERIAL"] == everleaf.certificate(name)["serial"]
+    assert stats(live) == before and dump(everleaf) == rows and store_bytes(everleaf) == store
+    told = everleaf.run("renew", "--dry-run", "--run-deploy-hooks", name)
+    assert "could be issued" in told.out and f"exec {journal.folder}/reload x: run" in told.out
+    assert journal.ran() == ["check", "reload", "reload"]
+    assert journal.environment("reload")["EVERLEAF_SERIAL"] == environment["EVERLEAF_SERIAL"]
+    assert stats(live) == before and dump(everleaf) == rows
+    journal.hook("reload", "exit 9")
+    failed = everleaf.ask("renew", "--dry-run", "--run-deploy-hooks", name, expect=1)["dry_run"]
+    assert "exit code 9" in failed[0]["hooks"][1]["error"]
+
+
+def test_without_a_certificate_there_is_nothing_to_run_a_hook_with(everleaf, journal, name):
+    told = everleaf.obtain(name, options=["--dry-run", "--run-deploy-hooks", "--deploy-hook",
+                                          journal.hook("reload")])
+    assert "no deploy hook was run: there is no certificate yet" in told.err
+    assert journal.ran() == []
+
+
+def test_hooks_are_run_by_dry_runs_only(everleaf, live, name):
+    for words in (["deploy", name], ["renew", name], ["obtain", "-d", name]):
+        refused = everleaf.run(*words, "--run-deploy-hooks", expect=2)
+        assert "--dry-run" in refused.err
+    everleaf.run("show", name, "--run-deploy-hooks", "--dry-run", expect=2)
+
+
+def test_what_a_killed_dry_run_of_a_deployment_has_written_is_removed_by_the_next(
+        everleaf, journal, live, checked, name):
+    journal.hook("check", "exec sleep 60")
+    dry = everleaf.start("deploy", "--dry-run", name)
+    lab.wait_until("the check runs", lambda: journal.ran() == ["check"])
+    dry.signal(signal.SIGKILL)
+    dry.wait(20)
+    assert list(live.glob(".stage.tmp-*")) != []
+    journal.hook("check")
+    everleaf.run("deploy", name)
+    assert list(live.glob(".stage.tmp-*")) == []
+    assert runner.Files(live).check().leaf.serial_number == everleaf.serial(name)

@@ -3,8 +3,11 @@
 
 #include "base/key.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -380,6 +383,97 @@ static void an_export_is_four_plain_files(void **state)
 	assert_int_not_equal(files_export(&v.task, scratch_path(s, "file"), &e), 0);
 }
 
+/* --- for a look --------------------------------------------------------------------------- */
+
+static void a_stage_is_what_would_be_installed_and_is_gone_without_a_trace(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct files_version v AUTO_VERSION;
+	struct deployer_stage stage, beside;
+	AUTO_FREE char *before = NULL, *after = NULL;
+	AUTO_FREE char *key = NULL, *full = NULL;
+	struct err e = {0};
+	struct stat st;
+
+	assert_int_equal(files_install(s, 1), ERR_NONE);
+	before = scratch_tree(s);
+	files_version_make(s, 2, &v);
+	json_put_text(v.settings, "mode", "0640");
+	assert_int_equal(deployer_files.stage(&v.task, &stage, &e), 0);
+	assert_int_equal(deployer_files.stage(&v.task, &beside, &e), 0); /* no other is swept */
+	key = mem_printf("%s/.live/privkey.pem", stage.directory);
+	full = mem_printf("%s/fullchain.pem", stage.directory);
+	assert_content(s, strstr(key, "certs/"), "KEY 2\n");
+	assert_content(s, strstr(full, "certs/"), "CERT 2\nCHAIN 2\n");
+	assert_int_equal(stat(key, &st), 0);
+	assert_int_equal(st.st_mode, S_IFREG | 0640);
+	assert_live(s, 1);
+	deployer_files.unstage(&stage);
+	deployer_files.unstage(&beside);
+	after = scratch_tree(s);
+	assert_string_equal(after, before);
+}
+
+static void a_stage_makes_no_directory(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct files_version v AUTO_VERSION;
+	struct deployer_stage stage;
+	AUTO_FREE char *before = scratch_tree(s), *after = NULL;
+	struct err e = {0};
+
+	files_version_make(s, 2, &v);
+	json_put_text(v.settings, "directory", scratch_path(s, "a/b/c"));
+	assert_int_equal(deployer_files.stage(&v.task, &stage, &e), 0);
+	assert_int_equal(strncmp(stage.directory, s->dir, strlen(s->dir)), 0);
+	assert_int_equal(access(scratch_path(s, "a"), F_OK), -1);
+	deployer_files.unstage(&stage);
+	after = scratch_tree(s);
+	assert_string_equal(after, before);
+}
+
+static void a_stage_that_fails_leaves_nothing(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct files_version v AUTO_VERSION;
+	struct deployer_stage stage;
+	AUTO_FREE char *before = NULL, *after = NULL;
+	struct rlimit limit, small;
+	struct err e = {0};
+
+	assert_int_equal(files_install(s, 1), ERR_NONE);
+	before = scratch_tree(s);
+	files_version_make(s, 2, &v);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){.rlim_cur = 3, .rlim_max = limit.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(deployer_files.stage(&v.task, &stage, &e), ERR_SYS);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_non_null(strstr(e.text, "trying to write into"));
+	after = scratch_tree(s);
+	assert_string_equal(after, before);
+}
+
+static void what_a_dead_process_staged_is_swept_by_the_next_install(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct files_version v AUTO_VERSION;
+	struct deployer_stage stage;
+	struct err e = {0};
+
+	assert_int_equal(files_install(s, 1), ERR_NONE);
+	files_version_make(s, 2, &v);
+	assert_int_equal(deployer_files.stage(&v.task, &stage, &e), 0);
+	assert_int_equal(files_install(s, 2), ERR_NONE);
+	assert_int_equal(entries_of(s, "certs"), 7); /* its process is alive */
+	close(stage.lock);
+	stage.lock = -1;
+	assert_int_equal(files_install(s, 2), ERR_NONE);
+	assert_int_equal(entries_of(s, "certs"), 6);
+	deployer_files.unstage(&stage); /* nothing is there any more */
+}
+
 #define SCRATCH_TEST(test)                                                                         \
 	cmocka_unit_test_setup_teardown(test, hook_scratch_setup, hook_scratch_teardown)
 
@@ -402,6 +496,10 @@ int main(void)
 		SCRATCH_TEST(room_is_asked_for_where_the_directory_will_be),
 		SCRATCH_TEST(a_key_that_cannot_be_read_replaces_nothing),
 		SCRATCH_TEST(an_export_is_four_plain_files),
+		SCRATCH_TEST(a_stage_is_what_would_be_installed_and_is_gone_without_a_trace),
+		SCRATCH_TEST(a_stage_makes_no_directory),
+		SCRATCH_TEST(a_stage_that_fails_leaves_nothing),
+		SCRATCH_TEST(what_a_dead_process_staged_is_swept_by_the_next_install),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

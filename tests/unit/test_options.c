@@ -58,6 +58,9 @@ static const struct {
 	{{"renew", "--webroot", "/x"}, "webroot"},
 	{{"show", "x", "--force"}, "force"},
 	{{"obtain", "--force=yes"}, "--force"},
+	{{"show", "x", "--dry-run"}, "dry-run"},
+	{{"deploy", "x", "--run-deploy-hooks"}, "--dry-run"},
+	{{"status", "--run-deploy-hooks"}, "run-deploy-hooks"},
 };
 
 static void a_wrong_option_is_named_in_the_sentence(void **state)
