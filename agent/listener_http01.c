@@ -54,7 +54,7 @@ struct connection {
 	struct listener *listener;
 	enum connection_state state;
 	int fd;
-	uint8_t source[SOURCE_SIZE]; /* whom it is from: an IPv4 address or an IPv6 network */
+	struct source *source; /* while it reads; borrowed */
 	struct watch *io;
 	struct watch *deadline;
 	char in[HTTP01_MAX_REQUEST];
@@ -63,6 +63,13 @@ struct connection {
 	size_t out_len;
 	size_t out_sent;
 	char token[HTTP01_MAX_TOKEN + 1]; /* of an answered GET, else "" */
+};
+
+/* Whom connections that read are from: an IPv4 address or an IPv6 network. Free when there are
+ * none. */
+struct source {
+	uint8_t address[SOURCE_SIZE];
+	size_t readers;
 };
 
 struct listener {
@@ -76,14 +83,23 @@ struct listener {
 	void *arg;
 	TAILQ_HEAD(connections, connection) connections; /* oldest first */
 	size_t count;
+	struct source sources[LISTENER_MAX_CONNECTIONS];
 };
 
 static void on_io(void *arg, int fd, unsigned events);
+
+static void stops_reading(struct connection *c)
+{
+	if (c->source != NULL)
+		c->source->readers--;
+	c->source = NULL;
+}
 
 static void connection_free(struct connection *c)
 {
 	struct listener *s = c->listener;
 
+	stops_reading(c);
 	TAILQ_REMOVE(&s->connections, c, link);
 	s->count--;
 	loop_cancel(s->loop, c->io);
@@ -133,6 +149,7 @@ static void respond(struct connection *c, const char *status, const char *body, 
 	memcpy(c->out + c->out_len, body, len);
 	c->out_len += len;
 	c->state = CONNECTION_WRITE;
+	stops_reading(c);
 }
 
 static void respond_to(struct connection *c, const struct http01_request *request)
@@ -243,18 +260,37 @@ static void on_io(void *arg, int fd, unsigned events)
 }
 
 /* A /64 is one customer's, who has all its addresses. */
-static void source_of(const struct sockaddr_storage *peer, uint8_t source[SOURCE_SIZE])
+static void address_of(const struct sockaddr_storage *peer, uint8_t address[SOURCE_SIZE])
 {
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 
-	memset(source, 0, SOURCE_SIZE);
+	memset(address, 0, SOURCE_SIZE);
 	memcpy(&v4, peer, sizeof(v4));
 	memcpy(&v6, peer, sizeof(v6));
 	if (peer->ss_family == AF_INET6)
-		memcpy(source, &v6.sin6_addr, SOURCE_SIZE);
+		memcpy(address, &v6.sin6_addr, SOURCE_SIZE);
 	else
-		memcpy(source, &v4.sin_addr, sizeof(v4.sin_addr));
+		memcpy(address, &v4.sin_addr, sizeof(v4.sin_addr));
+}
+
+/* There is always a free one: there are as many as connections. */
+static struct source *source_of(struct listener *s, const struct sockaddr_storage *peer)
+{
+	uint8_t address[SOURCE_SIZE];
+	struct source *found = NULL;
+
+	address_of(peer, address);
+	for (size_t i = 0; i < COUNT_OF(s->sources); i++) {
+		struct source *source = &s->sources[i];
+
+		if (source->readers == 0)
+			found = found == NULL ? source : found;
+		else if (memcmp(source->address, address, SOURCE_SIZE) == 0)
+			return source;
+	}
+	memcpy(found->address, address, SOURCE_SIZE);
+	return found;
 }
 
 static struct connection *oldest_in(const struct listener *s, enum connection_state state)
@@ -267,35 +303,16 @@ static struct connection *oldest_in(const struct listener *s, enum connection_st
 	return NULL;
 }
 
-/* How many others that are younger read from the same source: for its oldest, all of them. */
-static size_t crowd_behind(const struct connection *c)
-{
-	const struct connection *other = c;
-	size_t crowd = 0;
-
-	while ((other = TAILQ_NEXT(other, link)) != NULL)
-		crowd += other->state == CONNECTION_READ &&
-			 memcmp(other->source, c->source, SOURCE_SIZE) == 0;
-	return crowd;
-}
-
 static struct connection *whom_to_close(const struct listener *s)
 {
 	struct connection *found = oldest_in(s, CONNECTION_LINGER);
 	struct connection *c = NULL;
-	size_t most = 0;
 
 	if (found != NULL)
 		return found;
 	TAILQ_FOREACH(c, &s->connections, link)
-	{
-		size_t crowd = c->state == CONNECTION_READ ? 1 + crowd_behind(c) : 0;
-
-		if (crowd > most) {
-			most = crowd;
-			found = c;
-		}
-	}
+	if (c->source != NULL && (found == NULL || c->source->readers > found->source->readers))
+		found = c;
 	return found != NULL ? found : TAILQ_FIRST(&s->connections);
 }
 
@@ -308,7 +325,8 @@ static void connection_new(struct listener *s, int fd, const struct sockaddr_sto
 	c = mem_new(sizeof(*c));
 	c->listener = s;
 	c->fd = fd;
-	source_of(peer, c->source);
+	c->source = source_of(s, peer);
+	c->source->readers++;
 	TAILQ_INSERT_TAIL(&s->connections, c, link);
 	s->count++;
 	c->deadline = loop_watch_timer(s->loop, LISTENER_MS, on_deadline, c);

@@ -16,9 +16,10 @@
 
 #include <stddef.h>
 
-#define LISTENER_MAX_CONNECTIONS 64
-#define LISTENER_MS              5000
-#define LISTENER_MAX_ANSWER      1024
+#define LISTENER_MAX_CONNECTIONS                                                                   \
+	512 /* several CAs' eyes on as many challenges as we have at once */
+#define LISTENER_MS         5000
+#define LISTENER_MAX_ANSWER 1024
 
 struct listener;
 
