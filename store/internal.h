@@ -64,6 +64,10 @@ int owner_make(struct store *s, struct err *e);
 void owner_give_up(struct store *s);
 int owner_prune(struct store *s, struct err *e);
 
+/* keys.c — the keys that were put in a turn become durable, or never were. */
+int keys_commit(struct store *s, struct err *e);
+void keys_undo(struct store *s);
+
 /* keys.c — marks keys that no row names and erases those marked a day ago. In a turn. */
 int keys_prune(struct store *s, struct err *e);
 

@@ -2,8 +2,9 @@
  *
  * keys — the only reader and writer of keys.db (migrate.c opens it).
  *
- * Its transactions are its own and never part of a turn: a key must be durable before the row
- * that names it (HACKING.md, rule 4), and one that is never named is erased after a day.
+ * Its transactions are its own, and a turn's is committed before the turn: a key must be durable
+ * before the row that names it (HACKING.md, rule 4), and one that is never named is erased after a
+ * day.
  */
 #include "store/keys.h"
 
@@ -82,21 +83,30 @@ static int keys_add_once(struct store *s, const struct key *k, int64_t *ret_id, 
 int keys_put(struct store *s, const struct key *k, int64_t *ret_id, struct err *e)
 {
 	int64_t id = 0;
-	int r;
+	int r = s->keys.writing ? 0 : keys_begin(s, e);
 
-	r = keys_begin(s, e);
-	if (r != 0)
-		return r;
-	r = keys_add_once(s, k, &id, e);
+	if (r == 0)
+		r = keys_add_once(s, k, &id, e);
+	if (r == 0 && !store_in_turn(s))
+		r = keys_commit(s, e);
 	if (r != 0) {
-		db_rollback(&s->keys);
+		if (!store_in_turn(s))
+			keys_undo(s);
 		return r;
 	}
-	r = db_commit(&s->keys, e);
-	if (r != 0)
-		return r;
 	*ret_id = id;
 	return 0;
+}
+
+int keys_commit(struct store *s, struct err *e)
+{
+	return s->keys.writing ? db_commit(&s->keys, e) : 0;
+}
+
+void keys_undo(struct store *s)
+{
+	if (s->keys.writing)
+		db_rollback(&s->keys);
 }
 
 int keys_get(struct store *s, int64_t id, struct key **ret_key, struct err *e)

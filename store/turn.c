@@ -74,6 +74,11 @@ int store_turn_commit(struct store *s, struct err *e)
 		store_turn_undo(s);
 		return 0;
 	}
+	r = keys_commit(s, e);
+	if (r != 0) {
+		store_turn_undo(s);
+		return r;
+	}
 	r = db_commit(&s->db, e);
 	if (r == 0)
 		s->commits++;
@@ -85,6 +90,7 @@ void store_turn_undo(struct store *s)
 {
 	assert(store_in_turn(s));
 	db_rollback(&s->db);
+	keys_undo(s);
 	turn_over(s);
 }
 

@@ -79,18 +79,42 @@ static void a_key_comes_back_as_it_was_put(void **state)
 	assert_int_equal(found, id);
 }
 
-static void a_key_survives_the_turn_in_which_it_was_put(void **state)
+static void keys_of_a_turn_are_kept_with_it_and_undone_with_it(void **state)
 {
-	struct store *s = made_store_open(*state);
+	struct made_store *m = *state;
+	char canary[CANARY_SIZE];
+	AUTO_KEY struct key *first = new_key(canary);
+	AUTO_KEY struct key *second = new_key(canary);
+	struct store *s = made_store_open(m);
+	int64_t ids[2];
+
+	for (int kept = 0; kept < 2; kept++) {
+		assert_int_equal(store_turn_begin(s, NULL), 0);
+		ids[0] = put(s, first);
+		ids[1] = put(s, second);
+		assert_true(is_there(s, ids[0]) && is_there(s, ids[1]));
+		assert_true(make_event(s, 0, "something else changed") > 0);
+		if (kept)
+			assert_int_equal(store_turn_commit(s, NULL), 0);
+		else
+			store_turn_undo(s);
+		assert_true(is_there(s, ids[0]) == kept && is_there(s, ids[1]) == kept);
+	}
+	made_store_close(m);
+	s = made_store_open(m);
+	assert_true(is_there(s, ids[0]) && is_there(s, ids[1]));
+}
+
+static void a_key_that_is_put_outside_of_a_turn_is_kept_at_once(void **state)
+{
+	struct made_store *m = *state;
 	char canary[CANARY_SIZE];
 	AUTO_KEY struct key *k = new_key(canary);
-	int64_t id;
+	int64_t id = put(made_store_open(m), k);
 
-	assert_int_equal(store_turn_begin(s, NULL), 0);
-	id = put(s, k);
-	store_turn_undo(s);
-	assert_true(is_there(s, id));
-	assert_int_equal(store_commits(s), 0);
+	made_store_close(m);
+	assert_true(is_there(made_store_open(m), id));
+	assert_int_equal(store_commits(m->store), 0);
 }
 
 static void a_key_that_is_missing_or_damaged_is_not_given_out(void **state)
@@ -210,7 +234,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_key_comes_back_as_it_was_put),
-		TEST(a_key_survives_the_turn_in_which_it_was_put),
+		TEST(keys_of_a_turn_are_kept_with_it_and_undone_with_it),
+		TEST(a_key_that_is_put_outside_of_a_turn_is_kept_at_once),
 		TEST(a_key_that_is_missing_or_damaged_is_not_given_out),
 		TEST(a_key_is_in_the_key_file_alone_and_that_is_closed),
 		TEST(an_erased_key_is_in_no_file_any_more),
