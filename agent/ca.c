@@ -6,6 +6,7 @@
 #include "agent/engine_internal.h"
 #include "base/log.h"
 #include "store/directory.h"
+#include "store/keys.h"
 
 #include <stdlib.h>
 
@@ -85,6 +86,26 @@ int engine_session(struct engine *g, const struct account *a, struct session **r
 	}
 	*ret_session = ca->session;
 	return 0;
+}
+
+int engine_account_key(struct engine *g, int64_t key_id, const struct key **ret_key, struct err *e)
+{
+	int r;
+
+	if (g->key == NULL || g->key_id != key_id) {
+		engine_forget_key(g);
+		r = keys_get(g->config.store, key_id, &g->key, e);
+		if (r != 0)
+			return r;
+		g->key_id = key_id;
+	}
+	*ret_key = g->key;
+	return 0;
+}
+
+void engine_forget_key(struct engine *g)
+{
+	key_free(TAKE(g->key));
 }
 
 int engine_save_directories(struct engine *g, struct err *e)

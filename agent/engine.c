@@ -223,6 +223,8 @@ static void turn_submit(struct engine *g)
 		step_free(s);
 	}
 	g->step_count = kept;
+	if (kept == 0)
+		engine_forget_key(g);
 	for (size_t i = 0; i < g->step_count; i++)
 		for (struct work *w = g->steps[i]->works; w != NULL; w = w->next)
 			if (!w->started) {
@@ -237,6 +239,7 @@ static void engine_forget(struct engine *g)
 		step_free(g->steps[i]);
 	g->step_count = 0;
 	g->look_ms = 0;
+	engine_forget_key(g);
 }
 
 /* Design 4.3: a commit that fails is a crash. */
@@ -266,11 +269,11 @@ static int64_t engine_next_ms(const struct engine *g)
 	int64_t next = g->look_ms;
 
 	if (g->heard_first != NULL)
-		return 0;
+		next = 0;
 	for (size_t i = 0; g->drain_ms == 0 && i < g->step_count; i++)
 		if (g->steps[i]->due_ms < next)
 			next = g->steps[i]->due_ms;
-	if (g->drain_ms != 0)
+	if (g->drain_ms != 0 && g->heard_first == NULL)
 		next = engine_drained(g) ? 0 : g->drain_ms;
 	if (next < g->resume_ms)
 		next = g->resume_ms;
@@ -291,6 +294,8 @@ int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
 			if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
 				g->crashes = 0;
 			turn_submit(g);
+			if (g->step_count >= ENGINE_MANY)
+				g->resume_ms = mono(g) + ENGINE_GATHER_MS;
 		} else {
 			r = turn_crashed(g, &why);
 		}

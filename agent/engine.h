@@ -124,6 +124,10 @@ const struct deployer_ops *engine_deployer(const struct engine *g, const char *n
 int engine_session(struct engine *g, const struct account *a, struct session **ret_session,
 		   struct err *e);
 
+/* An account's key, borrowed: kept while anything is under way, because reading one costs more than
+ * all the rest of a request. A key never changes under its id. */
+int engine_account_key(struct engine *g, int64_t key_id, const struct key **ret_key, struct err *e);
+
 /* Puts a new step into the engine, as owned by this process already (an order just inserted). */
 struct step *engine_adopt(struct engine *g, const struct machine *m, int64_t id);
 

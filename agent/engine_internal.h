@@ -14,6 +14,8 @@
 #define ENGINE_LOOK_SOON_MS 200    /* while waiting for another process */
 #define ENGINE_LOOK_IDLE_MS 2000   /* the same for the daemon, which nobody waits for */
 #define ENGINE_MAX_STEPS    256    /* rows worked on at once; others wait for their end */
+#define ENGINE_MANY         16     /* steps: with so many, turns come … */
+#define ENGINE_GATHER_MS    10     /* … so long after another, for more of them to share a commit */
 #define ENGINE_MAX_CRASHES  5      /* turns that could not be committed, without calm */
 #define ENGINE_CALM_MS      120000 /* good turns for so long; one alone proves little */
 #define ENGINE_PAUSE_MAX_S  60     /* the longest pause after one */
@@ -49,6 +51,8 @@ struct engine {
 	struct work *heard_first, *heard_last; /* answered, in order of arrival */
 	struct ca **cas;
 	size_t ca_count;
+	struct key *key; /* of the account that signed last, or NULL; … */
+	int64_t key_id;  /* … and its id */
 	struct scope *scopes;
 	size_t scope_count;
 	struct standalone *standalone;
@@ -83,6 +87,9 @@ void engine_note_end(struct engine *g, const struct step *s);
 int engine_save_directories(struct engine *g, struct err *e);
 
 void engine_free_cas(struct engine *g);
+
+/* Nothing needs the account's key in memory. */
+void engine_forget_key(struct engine *g);
 
 struct step *step_new(struct engine *g, const struct machine *m, int64_t id);
 void step_free(struct step *s);

@@ -9,7 +9,6 @@
 #include "agent/stage.h"
 
 #include "agent/engine.h"
-#include "store/keys.h"
 
 #include <stdlib.h>
 
@@ -22,14 +21,14 @@ static int present_thumbprint(struct step *s, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	AUTO_KEY struct key *key = NULL;
+	const struct key *key = NULL;
 	int r;
 
 	r = account_load(engine_store(s->engine), m->order->account_id, &a, e);
 	if (r == 0 && a == NULL)
 		r = err_set(e, ERR_SYS, "the order's account is gone");
 	if (r == 0)
-		r = keys_get(engine_store(s->engine), a->key_id, &key, e);
+		r = engine_account_key(s->engine, a->key_id, &key, e);
 	if (r != 0)
 		return r;
 	free(m->thumbprint);

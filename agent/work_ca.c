@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * work_ca — requests to the CA as works: the account's row and key are read when the request is
- * started and at every signature, so that a key roll-over needs no second path.
+ * work_ca — requests to the CA as works: the account's row is read when the request is started and
+ * at every signature, so that a key roll-over needs no second path.
  */
 #include "agent/work.h"
 
@@ -9,7 +9,6 @@
 #include "acme/jws.h"
 #include "agent/config/secret.h"
 #include "agent/engine.h"
-#include "store/keys.h"
 
 #include <stdlib.h>
 
@@ -49,7 +48,7 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 {
 	struct ca_data *d = arg;
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	AUTO_KEY struct key *key = NULL;
+	const struct key *key = NULL;
 	AUTO_FREE char *bound = NULL;
 	int r;
 
@@ -58,7 +57,7 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 		return r;
 	if (a == NULL)
 		return err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
-	r = keys_get(engine_store(d->engine), a->key_id, &key, e);
+	r = engine_account_key(d->engine, a->key_id, &key, e);
 	if (r == 0 && header->kid == NULL && a->eab_kid != NULL) {
 		struct acme_binding binding = {
 			.kid = a->eab_kid, .url = header->url, .account = key};
