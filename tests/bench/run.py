@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: MIT
 #
 # run.py - what everleaf costs, on the Pebble of the end-to-end tests: wall and CPU time, memory,
-# requests and connections for 1 name, 50 names and 20 certificates. Prints a table of medians;
+# requests and connections for 1 name, 50 names, 20 certificates, and 100 and 1,000 that are due at
+# once; and what many certificates cost of which none is due (large.py). Prints tables of medians;
 # asserts nothing about time. Reported, never compared: the machine, the load and Pebble's share of
 # the CPU are in the output for that.
 #
-#   make bench            or  tests/bench/run.py [--runs N] [--json] [--nice]
+#   make bench            or  tests/bench/run.py [--runs N] [--json] [--nice] [--large 100,1000]
 #
 # What the columns are:
 #   wall         from start to end of the process (20 obtains: of all twenty together)
 #   cpu          user + system time of everleaf and the programs it ran
 #   rss          the largest resident set of one process (VmHWM)
 #   anon         the largest anonymous part of it (RssAnon): what is really everleaf's own
-#   requests     HTTPS requests in Pebble's log;  connections: TCP connections through the proxy
+#   requests     HTTPS requests in Pebble's log, those for renewal information (ari) apart
+#   connections  TCP connections through the proxy
 #   pebble cpu   CPU time of Pebble during the run, as a share of the wall time
 # Memory is sampled every two milliseconds and at the end as late as the sampler comes.
 
@@ -33,6 +35,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "real"))
 
 import ca
 import lab
+import large
 import runner
 
 SAMPLE_S = 0.002
@@ -105,11 +108,12 @@ class Bench:
         cost, seen = Cost(), self.pebble.watch()
         for argv in commands:
             cost.add(self.prefix + argv, runner.ENVIRONMENT)
-        pebble_cpu = seen.cpu_seconds()
+        pebble_cpu, requests = seen.cpu_seconds(), seen.requests()
+        ari = sum("renewalInfo" in r for r in requests)
         if len(seen.issued()) != issued:
             sys.exit(f"{len(seen.issued())} certificates were issued instead of {issued}")
         return {"wall": cost.wall, "cpu": cost.cpu, "rss": cost.rss / 1024,
-                "anon": cost.anon / 1024, "requests": len(seen.requests()),
+                "anon": cost.anon / 1024, "requests": len(requests) - ari, "ari": ari,
                 "connections": seen.connections(), "pebble": 100 * pebble_cpu / cost.wall}
 
     # -- what is measured; each gives one or more (title, numbers) -----------------------------
@@ -135,6 +139,13 @@ class Bench:
         nothing = everleaf.argv("renew")
         yield "20 certificates, nothing due", self.measure([nothing], 0)
 
+    def due(self, count):
+        everleaf = self.store()
+        first, *others = self.names(count + 1)
+        everleaf.obtain(first)
+        everleaf.copy_certificate(first, others)
+        yield f"{count} due at once, one renew", self.measure([everleaf.argv("renew")], count)
+
 
 COLUMNS = [  # key, heading, format
     ("wall", "wall s", "{:.3f}"),
@@ -142,15 +153,16 @@ COLUMNS = [  # key, heading, format
     ("rss", "rss MiB", "{:.1f}"),
     ("anon", "anon MiB", "{:.1f}"),
     ("requests", "requests", "{:.0f}"),
+    ("ari", "ari", "{:.0f}"),
     ("connections", "connections", "{:.0f}"),
     ("pebble", "pebble cpu", "{:.0f} %"),
 ]
 
 
-def print_table(results):
-    rows = [["", *(heading for _, heading, _ in COLUMNS)]]
+def print_table(results, columns):
+    rows = [["", *(heading for _, heading, _ in columns)]]
     for title, numbers in results.items():
-        rows.append([title, *(form.format(numbers[key]) for key, _, form in COLUMNS)])
+        rows.append([title, *(form.format(numbers[key]) for key, _, form in columns)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         cells = [row[0].ljust(widths[0])]
@@ -161,8 +173,9 @@ def print_table(results):
 def run(bench, runs):
     measured = {}
     for i in range(runs):
-        for part in (bench.first, bench.single, bench.many):
-            for title, numbers in part():
+        parts = [bench.first(), bench.single(), bench.many(), bench.due(100)]
+        for part in parts + ([bench.due(1000)] if i == 0 else []):
+            for title, numbers in part:
                 measured.setdefault(title, []).append(numbers)
         print(f"run {i + 1} of {runs}", file=sys.stderr)
     return {title: {key: statistics.median(n[key] for n in every) for key, _, _ in COLUMNS}
@@ -186,6 +199,9 @@ def main():
     parser.add_argument("--runs", type=int, default=5, help="medians of so many runs (5)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--nice", action="store_true", help="run everleaf at the lowest priority")
+    parser.add_argument("--large", default="100,1000,10000", metavar="N,N…",
+                        help="certificates in the large stores (100,1000,10000); '': none")
+    parser.add_argument("--idle", type=float, default=10, help="seconds of idling (10)")
     options = parser.parse_args()
     program = lab.find_everleaf()
     if not program:
@@ -198,15 +214,22 @@ def main():
         finally:
             pebble.stop()
             dns.stop()
+    counts = [int(n) for n in options.large.split(",") if n]
+    stores = large.measure(program, counts, options.runs, options.idle)
     where = {"cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0],
              "pebble": "2.10 or later" if pebble.modern else "before 2.10",
              "runs": options.runs, "nonce_reject": 0, "authz_reuse": 0, "retry_after": 0}
     if options.json:
-        print(json.dumps({"schema": 1, "where": where, "results": results}, indent=1))
+        print(json.dumps({"schema": 1, "where": where, "results": results, "stores": stores},
+                         indent=1))
         return
     print(f"medians of {options.runs} runs, {where['cpus']} CPUs, Linux {where['kernel']}, load "
           f"{where['load']:.1f}, Pebble {where['pebble']} (no Retry-After, no badNonce, no reuse)")
-    print_table(results)
+    print_table(results, COLUMNS)
+    if stores:
+        print(f"\nnothing due, idle for {options.idle:g} s, wall times are medians of "
+              f"{options.runs}")
+        print_table(stores, large.COLUMNS)
 
 
 main()
