@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * examine — what opening a store does not see: keys that are missing, or not those of their rows.
+ * examine — what opening a store does not see: versions that are not what was issued, and keys that
+ * are missing, or not those of their rows.
  */
 #include "store/internal.h"
 
 #include "base/x509.h"
 #include "store/keys.h"
+#include "store/version.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -41,30 +43,43 @@ static int find_in_key(struct store *s, const char *whose, int64_t key_id, const
 	return 0;
 }
 
+static int find_in_version(struct store *s, const char *whose, int64_t id, struct strlist *findings)
+{
+	AUTO_VERSION struct version *v = NULL;
+	uint8_t hash[KEY_HASH_SIZE];
+	struct err why = {0};
+	int r = version_load(s, id, &v, &why);
+
+	if (r == ERR_STORE)
+		return r;
+	if (r != 0)
+		strlist_addf(findings, "%s: %s", whose, why.text);
+	else if (!hash_of_leaf(v->leaf, hash))
+		strlist_addf(findings, "%s: its certificate cannot be read", whose);
+	else
+		return find_in_key(s, whose, v->key_id, hash, findings);
+	return 0;
+}
+
 static int find_in_versions(struct store *s, struct strlist *findings, struct err *e)
 {
 	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT c.name, v.id, v.key_id, v.leaf FROM version AS v "
+		sql_start(&s->db, "SELECT c.name, v.id FROM version AS v "
 				  "JOIN certificate AS c ON c.id = v.certificate_id ORDER BY v.id");
 
 	for (;;) {
 		AUTO_FREE char *name = NULL;
 		AUTO_FREE char *whose = NULL;
-		AUTO_FREE char *leaf = NULL;
-		uint8_t hash[KEY_HASH_SIZE];
-		int64_t key_id;
+		int64_t id;
 		int r = sql_step(&q, e);
 
 		if (r <= 0)
 			return r;
 		name = sql_text(&q);
-		whose = mem_printf("%s, version %" PRId64, name, sql_int(&q));
-		key_id = sql_int(&q);
-		leaf = sql_text(&q);
-		if (!hash_of_leaf(leaf, hash))
-			strlist_addf(findings, "%s: its certificate cannot be read", whose);
-		else if (find_in_key(s, whose, key_id, hash, findings) != 0)
-			return err_set(e, ERR_STORE, "the keys cannot be read");
+		id = sql_int(&q);
+		whose = mem_printf("%s, version %" PRId64, name, id);
+		if (find_in_version(s, whose, id, findings) != 0)
+			return err_set(e, ERR_STORE, "the versions or keys cannot be read");
 	}
 }
 

@@ -107,6 +107,7 @@ def test_a_version_that_is_not_what_was_issued_is_not_shown_from_a_large_store(l
     for words in (["show"], ["deploy"], ["renew", "--force"]):
         result = large.run(*words, "host000007.filled.example", expect=1)
         assert "it is not what was issued" in result.err, str(result)
+    assert "it is not what was issued" in large.run("store", "check", expect=1).out
 
 
 def test_the_daemon_of_many_is_quiet_and_ends_well(large):

@@ -324,9 +324,10 @@ static const struct {
 } damages[] = {
 	{"keys.db", "DELETE FROM key WHERE id = 1", "www, version 1: there is no key 1"},
 	{"keys.db", "UPDATE key SET pem = x'00' WHERE id = 1", "key 1 in"},
-	{"everleaf.db", "UPDATE version SET key_id = 2 WHERE id = 1",
+	{"everleaf.db", "UPDATE version SET chain = 'x' WHERE id = 1", "it is not what was issued"},
+	{"everleaf.db", "UPDATE version SET key_id = 2, seal = NULL WHERE id = 1",
 	 "www, version 1: key 2 is another one"},
-	{"everleaf.db", "UPDATE version SET leaf = 'x' WHERE id = 1",
+	{"everleaf.db", "UPDATE version SET leaf = 'x', seal = NULL WHERE id = 1",
 	 "www, version 1: its certificate cannot be read"},
 	{"everleaf.db", "UPDATE account SET key_id = 77", "the account at https://ca.example"},
 	{"everleaf.db", "DROP INDEX version_key", NULL}, /* no harm, and nothing is said */
