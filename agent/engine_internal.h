@@ -9,14 +9,14 @@
 #include "agent/limits.h"
 #include "agent/work.h"
 
-#define ENGINE_MAX_HEARD    64     /* outcomes of one turn (HACKING.md) */
-#define ENGINE_LOOK_MS      60000  /* the longest time between two looks for ownerless work */
-#define ENGINE_LOOK_SOON_MS 200    /* while waiting for another process */
-#define ENGINE_LOOK_IDLE_MS 2000   /* the same for the daemon, which nobody waits for */
-#define ENGINE_MAX_STEPS    256    /* rows worked on at once; others wait for their end */
-#define ENGINE_MANY         16     /* steps: with so many, turns come … */
-#define ENGINE_GATHER_MS    10     /* … so long after another, for more of them to share a commit */
-#define ENGINE_MAX_CRASHES  5      /* turns that could not be committed, without calm */
+#define ENGINE_MAX_HEARD    64    /* outcomes of one turn (HACKING.md) */
+#define ENGINE_LOOK_MS      60000 /* the longest time between two looks for ownerless work */
+#define ENGINE_LOOK_SOON_MS 200   /* while waiting for another process */
+#define ENGINE_LOOK_IDLE_MS 2000  /* the same for the daemon, which nobody waits for */
+#define ENGINE_MAX_STEPS    256   /* rows worked on at once; others wait for their end */
+#define ENGINE_MANY         16    /* steps: with so many, turns come … */
+#define ENGINE_GATHER_MS    10 /* … so long after another, for more of them to share a commit */
+#define ENGINE_MAX_CRASHES  5  /* turns that could not be committed, without calm */
 #define ENGINE_CALM_MS      120000 /* good turns for so long; one alone proves little */
 #define ENGINE_PAUSE_MAX_S  60     /* the longest pause after one */
 

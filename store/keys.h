@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * keys — private keys in a database file of their own, which only this module opens. Every other
- * row carries the id. A key is committed here, in a commit of its own, before the row that names it.
+ * row carries the id. A key is committed here, in a commit of its own, before the row that names
+ * it.
  */
 #ifndef STORE_KEYS_H
 #define STORE_KEYS_H

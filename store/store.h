@@ -101,7 +101,8 @@ int store_check(struct store *s, struct err *e);
 int store_check_rest(struct store *s, struct err *e);
 
 /* Whether every version is what was issued, and every key that a row names is there and is the one
- * of its certificate or order. Adds a sentence for everything that is wrong. An error: it could not be examined. */
+ * of its certificate or order. Adds a sentence for everything that is wrong. An error: it could not
+ * be examined. */
 int store_examine(struct store *s, struct strlist *findings, struct err *e);
 
 /* Copies both databases, as they are at one moment, to file and file.keys, durably and with mode
