@@ -77,6 +77,11 @@ static const struct limit *limits_of(const char *server)
 	return NULL;
 }
 
+bool limits_known(const char *server)
+{
+	return limits_of(server) != NULL;
+}
+
 /* --- buckets --- */
 
 static int bucket_compare(const void *a, const void *b)
@@ -269,27 +274,49 @@ static void verdict_set(struct limit_verdict *v, const struct limit *limit, cons
 		 limit->most, limit->what, subject, clock_format(at, when));
 }
 
+/* When a subject of a wish has room again. */
+static int64_t free_at(const struct limits *l, enum limit_kind kind, const struct limit_wish *w,
+		       const char *subject)
+{
+	AUTO_FREE char *key = bucket_key(kind, w->account_id, subject);
+	const struct limit *limit = &l->limits[kind];
+
+	return bucket_full_at(l, key) + limit->window / limit->most - limit->window;
+}
+
 struct limit_verdict limits_judge(const struct limits *l, const struct limit_wish *w, int64_t now)
 {
 	struct limit_verdict v = {0};
 
 	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++) {
-		const struct limit *limit = &l->limits[kind];
 		struct strlist subjects AUTO_STRLIST = {0};
 
 		if (is_exempt(kind, w))
 			continue;
 		subjects_of(kind, w->names, &subjects);
 		for (size_t i = 0; i < subjects.count; i++) {
-			AUTO_FREE char *key = bucket_key(kind, w->account_id, subjects.items[i]);
-			int64_t at = bucket_full_at(l, key) + limit->window / limit->most -
-				     limit->window;
+			int64_t at = free_at(l, kind, w, subjects.items[i]);
 
 			if (at > now && at > v.at)
-				verdict_set(&v, limit, subjects.items[i], at);
+				verdict_set(&v, &l->limits[kind], subjects.items[i], at);
 		}
 	}
 	return v;
+}
+
+void limits_queue(struct limits *l, const struct limit_wish *w, int64_t now)
+{
+	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++) {
+		struct strlist subjects AUTO_STRLIST = {0};
+
+		if (is_exempt(kind, w))
+			continue;
+		subjects_of(kind, w->names, &subjects);
+		for (size_t i = 0; i < subjects.count; i++)
+			if (free_at(l, kind, w, subjects.items[i]) > now)
+				bucket_use(l, kind,
+					   bucket_key(kind, w->account_id, subjects.items[i]), now);
+	}
 }
 
 static void room_set(struct limit_room *room, const struct limit *limit, int64_t ahead,

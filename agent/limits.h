@@ -38,6 +38,9 @@ struct limit_room {
 	int64_t used, most;
 };
 
+/* Whether anything is known of its limits. */
+bool limits_known(const char *server);
+
 /* Counts orders that were, all at one CA. Pure. NULL: nothing is known of its limits. */
 struct limits *limits_count(const char *server, const struct past_orders *past, int64_t now);
 
@@ -61,6 +64,10 @@ struct limit_verdict limits_judge(const struct limits *l, const struct limit_wis
 
 /* An order was begun that has no row yet. */
 void limits_begin(struct limits *l, const struct limit_wish *w, int64_t now);
+
+/* It waits for what is in its way: there, the next one to be judged comes after it. So of a
+ * thousand that wait for one limit each is told a time of its own. */
+void limits_queue(struct limits *l, const struct limit_wish *w, int64_t now);
 
 /* For display, one for each limit and what it counts by; *ret_rooms is an owned array. */
 size_t limits_room(const struct limits *l, const struct limit_wish *w, int64_t now,

@@ -57,7 +57,7 @@ static int outlook_renews(struct store *s, const struct outlook *o, const char *
 	return r;
 }
 
-/* What is not due has no limits yet. */
+/* What is not due has no limits yet, and what replaces one has none at all. */
 static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 {
 	const struct certificate *c = o->in.certificate;
@@ -71,18 +71,21 @@ static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 	if (o->live != NULL && o->live->leaf == NULL) /* a glance: whose it was is not known */
 		return 0;
 	r = account_load(s, c->account_id, &a, e);
-	if (r == 0 && a != NULL)
-		r = limits_find(o->book, a->server, o->in.now, &o->limits, e);
-	if (r != 0 || o->limits == NULL)
+	if (r != 0 || a == NULL || !limits_known(a->server))
 		return r;
 	replaces = outlook_replaces(s, o);
+	if (replaces != NULL)
+		return 0;
+	r = limits_find(o->book, a->server, o->in.now, &o->limits, e);
+	if (r != 0)
+		return r;
 	o->wish.account_id = c->account_id;
 	o->wish.names = &c->names;
-	o->wish.replaces = replaces != NULL;
 	r = outlook_renews(s, o, a->server, &o->wish.renews, e);
 	if (r != 0)
 		return r;
 	o->limit = limits_judge(o->limits, &o->wish, o->in.now);
+	limits_queue(o->limits, &o->wish, o->in.now);
 	o->in.limit = &o->limit;
 	o->next = schedule(&o->in);
 	return 0;

@@ -24,7 +24,7 @@ struct outlook {
 	struct strlist left_out;
 	struct schedule_input in; /* borrows the above, and the certificate */
 	struct schedule next;
-	struct limits *limits;      /* of its CA; NULL: none are known, or it is not due */
+	struct limits *limits;      /* of its CA; NULL: none are known, or none can be in the way */
 	struct limit_wish wish;     /* then: what it would be for them */
 	struct limit_verdict limit; /* what they say */
 };

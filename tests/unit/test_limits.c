@@ -225,6 +225,28 @@ static void what_was_begun_counts_before_it_has_a_row(void **state)
 	assert_int_equal(limits_judge(l, &w, NOW).at, NOW + 120960);
 }
 
+static void what_waits_is_told_a_time_of_its_own(void **state)
+{
+	struct past_orders past AUTO_PAST_ORDERS = {0};
+	struct strlist names AUTO_STRLIST = {0};
+	struct strlist others AUTO_STRLIST = {0};
+	const struct limit_wish w = {.account_id = 1, .names = &names};
+	const struct limit_wish other = {.account_id = 1, .names = &others};
+	AUTO_LIMITS struct limits *l = NULL;
+
+	(void)state;
+	past_add(&past, &(struct past_row){ORDERS(50, HOUR, "h%d.example.org")});
+	l = limits_count(SERVER, &past, NOW);
+	strlist_add(&names, "www.example.org");
+	strlist_add(&others, "example.net");
+	for (int i = 1; i <= 1000; i++) {
+		assert_int_equal(limits_judge(l, &w, NOW).at, NOW - HOUR + i * INT64_C(12096));
+		limits_queue(l, &w, NOW);
+		assert_int_equal(limits_judge(l, &other, NOW).at, 0); /* nobody else waits */
+		limits_queue(l, &other, NOW);
+	}
+}
+
 static void other_cas_have_no_limits(void **state)
 {
 	struct past_orders past = {0};
@@ -350,6 +372,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_order_waits_for_the_limit_that_is_in_its_way),
 		cmocka_unit_test(what_was_begun_counts_before_it_has_a_row),
+		cmocka_unit_test(what_waits_is_told_a_time_of_its_own),
 		cmocka_unit_test(other_cas_have_no_limits),
 		cmocka_unit_test(what_is_used_is_told),
 		cmocka_unit_test(a_limit_puts_off_what_is_due_and_says_so),
