@@ -336,6 +336,8 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 
 	g->config = *config;
 	g->book.store = config->store;
+	if (g->config.look_ms == 0)
+		g->config.look_ms = ENGINE_LOOK_MS;
 	if (g->config.transport_new == NULL)
 		g->config.transport_new = transport_http_new;
 	if (g->config.deployer == NULL)

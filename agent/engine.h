@@ -34,6 +34,7 @@ struct engine_config {
 	 * (agent/notice.c). Borrowed. */
 	const struct strlist *notify;
 	struct counters *counters; /* borrowed; NULL: nobody counts */
+	int64_t look_ms; /* the longest time between two looks for ownerless work; 0: a minute */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
 			     struct transport **ret_transport, struct err *e);

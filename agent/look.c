@@ -467,7 +467,7 @@ int engine_look(struct engine *g, struct err *e)
 {
 	struct look l = {.g = g, .now = clock_now(g->config.clock), .next_at = INT64_MAX};
 	int64_t soon = g->config.by_hand ? ENGINE_LOOK_SOON_MS : ENGINE_LOOK_IDLE_MS;
-	int64_t ms = ENGINE_LOOK_MS;
+	int64_t ms = g->config.look_ms;
 	int r;
 
 	g->elsewhere = 0;

@@ -4,6 +4,7 @@
  */
 #include "agent/outlook.h"
 
+#include "acme/identifier.h"
 #include "acme/types.h"
 #include "store/account.h"
 #include "store/directory.h"
@@ -47,9 +48,11 @@ static int outlook_renews(struct store *s, const struct outlook *o, const char *
 			  bool *ret_renews, struct err *e)
 {
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	AUTO_FREE char *names = identifier_set(&o->names);
+	AUTO_FREE char *has = o->live != NULL ? identifier_set(&o->live->names) : NULL;
 	int r = 0;
 
-	*ret_renews = o->live != NULL && o->next.what == SCHEDULE_RENEW;
+	*ret_renews = str_equal(names, has);
 	if (*ret_renews && o->live->account_id != 0)
 		r = account_load(s, o->live->account_id, &a, e);
 	if (a != NULL && !str_equal(a->server, server))
@@ -80,7 +83,8 @@ static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 	if (r != 0)
 		return r;
 	o->wish.account_id = c->account_id;
-	o->wish.names = &c->names;
+	schedule_names(&o->in, &o->names);
+	o->wish.names = &o->names;
 	r = outlook_renews(s, o, a->server, &o->wish.renews, e);
 	if (r != 0)
 		return r;
@@ -156,6 +160,7 @@ void outlook_clear(struct outlook *o)
 	renewal_info_free(o->info);
 	wish_free(o->want);
 	strlist_clear(&o->left_out);
+	strlist_clear(&o->names);
 	*o = (struct outlook){0};
 }
 

@@ -25,7 +25,8 @@ struct outlook {
 	struct schedule_input in; /* borrows the above, and the certificate */
 	struct schedule next;
 	struct limits *limits;      /* of its CA; NULL: none are known, or none can be in the way */
-	struct limit_wish wish;     /* then: what it would be for them */
+	struct strlist names;       /* then: of the order it would become */
+	struct limit_wish wish;     /* … and what that is for them */
 	struct limit_verdict limit; /* what they say */
 };
 
