@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: MIT
- *
- * sim — see the header.
- */
+/* SPDX-License-Identifier: MIT: sim, see the header. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* RAND_set_rand_method: the one way to numbers of our own */
 
 #include "tests/machine/sim.h"
@@ -31,11 +28,9 @@
 #define FEW_TRIES 4              /* in the first … */
 #define AT_FIRST  (2 * SIM_HOUR)
 
-/* Nobody else looks at the store, and it need not survive. */
 #define HASTE                                                                                      \
 	"PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"
 
-/* A time in which nothing can be expected. */
 struct gap {
 	int64_t from, until;
 	size_t subject; /* QUICK_NOBODY: of none */
@@ -78,8 +73,6 @@ struct sim {
 	struct sim_counts counts;
 };
 
-/* --- numbers that come of the seed --- */
-
 static uint64_t crypto_state;
 
 static uint64_t next_random(uint64_t *state)
@@ -112,7 +105,6 @@ int64_t sim_random(struct sim *s, int64_t below)
 	return (int64_t)(next_random(&s->random) % (uint64_t)below);
 }
 
-/* Years of a CA that is down are many lines. */
 static void mute(struct sim *s)
 {
 	AUTO_FD int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -140,8 +132,6 @@ static void loud(struct sim *s)
 			 rule_);                                                                   \
 	} while (0)
 
-/* --- time --- */
-
 int64_t sim_now(const struct sim *s)
 {
 	return clock_now(fake_loop_clock(s->loop)) - s->wrong;
@@ -155,7 +145,6 @@ static int64_t true_now(void *arg)
 static int64_t true_mono_ms(void *arg)
 {
 	const struct sim *s = arg;
-
 	return clock_mono_ms(fake_loop_clock(s->loop));
 }
 
