@@ -74,14 +74,6 @@ static int accounts_of(struct apply *a, const struct config_certificate *from,
 	return 0;
 }
 
-static bool has_id(const struct id_list *l, int64_t id)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->ids[i] == id)
-			return true;
-	return false;
-}
-
 /* --- certificates --- */
 
 static int certificate_event(struct apply *a, int64_t id, const char *kind, const char *origin,
@@ -111,7 +103,7 @@ static int certificate_fill(struct apply *a, const struct config_certificate *fr
 	if (!*ret_changes)
 		return 0;
 	/* who moved to another CA because one failed stays there for now */
-	if (c->moved_at == 0 || !has_id(&accounts, c->account_id)) {
+	if (c->moved_at == 0 || !id_list_has(&accounts, c->account_id)) {
 		c->account_id = accounts.ids[0];
 		c->moved_at = 0;
 	}
@@ -199,13 +191,6 @@ static int certificate_drop(struct apply *a, struct certificate *c, struct err *
 	return r == 0 ? certificate_event(a, c->id, "dropped", c->origin, e) : r;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* What the file does not define any more, as far as all of it could be read. */
 static int certificates_drop(struct apply *a, struct err *e)
 {
@@ -213,12 +198,10 @@ static int certificates_drop(struct apply *a, struct err *e)
 	size_t count = 0;
 	int r = certificate_list(a->c->store, &list, &count, e);
 
-	if (a->met.count > 0)
-		qsort(a->met.ids, a->met.count, sizeof(*a->met.ids), compare_ids);
+	id_list_sort(&a->met);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!certificate_is_of_command(list[i]) && list[i]->dropped_at == 0 &&
-		    (a->met.count == 0 || bsearch(&list[i]->id, a->met.ids, a->met.count,
-						  sizeof(*a->met.ids), compare_ids) == NULL) &&
+		    !id_list_finds(&a->met, list[i]->id) &&
 		    !strlist_has(&a->config->left, list[i]->name))
 			r = certificate_drop(a, list[i], e);
 	certificate_list_free(list, count);

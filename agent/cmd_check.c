@@ -88,15 +88,7 @@ static int check_named(struct context *c, struct check *k, struct err *e)
 
 static int check_all(struct context *c, struct check *k, struct err *e)
 {
-	struct report_list all = {.fn = check_one, .arg = k};
-	struct certificate **list = NULL;
-	int r = certificate_list(c->store, &list, &all.count, e);
-
-	all.certificates = list;
-	if (r == 0)
-		r = report_each(c, &all, e);
-	certificate_list_free(list, all.count);
-	return r;
+	return report_all(c, (struct report_list){.fn = check_one, .arg = k}, e);
 }
 
 static char *check_summary(const struct check *k)

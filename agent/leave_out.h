@@ -15,8 +15,7 @@
 int leave_out(struct step *s, const struct strlist *failed, struct err *why, bool *ret_left,
 	      struct err *e);
 
-/* An order that was born at created_at brought these names: what it has is not left out any more.
- * Within a turn. */
+/* A certificate was issued for these names: they are not left out any more. Within a turn. */
 int leave_out_none(struct store *store, const struct certificate *c, const struct strlist *names,
 		   struct err *e);
 

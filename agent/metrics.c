@@ -97,14 +97,8 @@ static int metrics_note(void *arg, const struct report *r, struct err *e)
 int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e)
 {
 	struct metrics m AUTO_METRICS = {.now = clock_now(c->clock)};
-	struct report_list all = {.fn = metrics_note, .arg = &m};
-	struct certificate **list = NULL;
-	int r = certificate_list(c->store, &list, &all.count, e);
+	int r = report_all(c, (struct report_list){.fn = metrics_note, .arg = &m}, e);
 
-	all.certificates = list;
-	if (r == 0)
-		r = report_each(c, &all, e);
-	certificate_list_free(list, all.count);
 	if (r != 0)
 		return r;
 	*ret_metrics = m;
@@ -202,7 +196,8 @@ static void add_requests(struct page *p, const struct acme_counters *ca)
 				add(p,
 				    "everleaf_ca_requests_total{kind=\"%s\",answer=\"%s\"} "
 				    "%" PRId64 "\n",
-				    acme_asked_name(k), classes[i], ca->of[k].answers[i]);
+				    acme_asked_name((enum acme_asked)k), classes[i],
+				    ca->of[k].answers[i]);
 }
 
 static void add_latency(struct page *p, const char *kind, const struct acme_counter *c)
@@ -229,7 +224,7 @@ static void add_latencies(struct page *p, const struct acme_counters *ca)
 		   "How long CAs took to answer, or not to.");
 	for (size_t k = 0; k < ACME_ASKED; k++)
 		if (answers_of(&ca->of[k]) != 0)
-			add_latency(p, acme_asked_name(k), &ca->of[k]);
+			add_latency(p, acme_asked_name((enum acme_asked)k), &ca->of[k]);
 }
 
 static void add_process(struct page *p, const struct counters *c)

@@ -154,6 +154,22 @@ int outlook_glance(struct store *s, const struct certificate *c, int64_t now, st
 	return r == 0 ? outlook_judge(s, c, now, ret, e) : r;
 }
 
+int outlook_rooms_read(struct store *s, const struct certificate *c, int64_t now,
+		       struct outlook_rooms *ret, struct err *e)
+{
+	const struct limit_wish wish = {.account_id = c->account_id, .names = &c->names};
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = s};
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	struct limits *limits = NULL;
+	int r = account_load(s, c->account_id, &a, e);
+
+	if (r == 0 && a != NULL)
+		r = limits_find(&book, a->server, now, &limits, e);
+	if (r == 0 && limits != NULL)
+		ret->count = limits_room(limits, &wish, now, &ret->rooms);
+	return r;
+}
+
 void outlook_clear(struct outlook *o)
 {
 	version_free(o->live);

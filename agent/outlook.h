@@ -43,6 +43,15 @@ char *outlook_replaces(struct store *s, const struct outlook *o);
 int outlook_glance(struct store *s, const struct certificate *c, int64_t now, struct outlook *ret,
 		   struct err *e);
 
+/* How much of its CA's limits is used for a certificate; none: no limits are known. The caller's,
+ * for limit_rooms_free. */
+struct outlook_rooms {
+	struct limit_room *rooms;
+	size_t count;
+};
+int outlook_rooms_read(struct store *s, const struct certificate *c, int64_t now,
+		       struct outlook_rooms *ret, struct err *e);
+
 void outlook_clear(struct outlook *o);
 #define AUTO_OUTLOOK AUTO(outlook_clear)
 

@@ -144,6 +144,18 @@ static void find_back_off(struct finding *f)
 		    when(r->next_at, next));
 }
 
+static int find_limits(struct finding *f, struct err *e)
+{
+	struct outlook_rooms room = {0};
+	int r = outlook_rooms_read(f->c->store, f->certificate, f->o.in.now, &room, e);
+
+	for (size_t i = 0; i < room.count; i++)
+		add(f, "limits", "%lld of %lld %s", (long long)room.rooms[i].used,
+		    (long long)room.rooms[i].most, room.rooms[i].what);
+	limit_rooms_free(room.rooms, room.count);
+	return r;
+}
+
 /* --- what is under way --- */
 
 static int find_order(struct finding *f, struct err *e)
@@ -227,7 +239,13 @@ static void find_next(struct finding *f)
 int reasons_find(struct context *c, const struct certificate *certificate, struct reasons *reasons,
 		 struct err *e)
 {
-	struct finding f = {.c = c, .certificate = certificate, .reasons = reasons};
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
+	struct finding f = {
+		.c = c,
+		.certificate = certificate,
+		.o = {.book = &book}, /* what is due and limited says so */
+		.reasons = reasons,
+	};
 	int r = outlook_read(c->store, certificate, clock_now(c->clock), &f.o, e);
 
 	if (r == 0)
@@ -241,8 +259,10 @@ int reasons_find(struct context *c, const struct certificate *certificate, struc
 		find_advice(&f);
 		find_lifetime(&f);
 		find_back_off(&f);
-		r = find_order(&f, e);
+		r = find_limits(&f, e);
 	}
+	if (r == 0)
+		r = find_order(&f, e);
 	if (r == 0)
 		r = find_deployments(&f, e);
 	if (r == 0) {

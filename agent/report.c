@@ -172,6 +172,18 @@ int report_each(struct context *c, const struct report_list *list, struct err *e
 	return r;
 }
 
+int report_all(struct context *c, struct report_list list, struct err *e)
+{
+	struct certificate **all = NULL;
+	int r = certificate_list(c->store, &all, &list.count, e);
+
+	list.certificates = all;
+	if (r == 0)
+		r = report_each(c, &list, e);
+	certificate_list_free(all, list.count);
+	return r;
+}
+
 static struct json *names_json(const struct strlist *names)
 {
 	struct json *list = json_new_list();

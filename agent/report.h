@@ -42,6 +42,9 @@ struct report_list {
 };
 int report_each(struct context *c, const struct report_list *list, struct err *e);
 
+/* The same for all that there are: certificates and count of the list are not looked at. */
+int report_all(struct context *c, struct report_list list, struct err *e);
+
 /* {"name":…,"names":…,"state":…} as in `status`. The caller's. */
 struct json *report_json(const struct report *r);
 

@@ -4,7 +4,7 @@
  */
 #include "agent/report.h"
 
-#include "agent/limits.h"
+#include "agent/outlook.h"
 #include "agent/wish.h"
 #include "store/account.h"
 #include "store/deployment.h"
@@ -21,8 +21,7 @@ struct page {
 	struct deployment **deployments;
 	struct target **targets; /* of the deployments */
 	size_t deployment_count;
-	struct limit_room *rooms; /* of the CA's limits */
-	size_t room_count;
+	struct outlook_rooms room; /* of the CA's limits */
 };
 
 static void page_clear(struct page *p)
@@ -32,26 +31,9 @@ static void page_clear(struct page *p)
 	free(p->targets);
 	deployment_list_free(p->deployments, p->deployment_count);
 	version_list_free(p->versions, p->version_count);
-	limit_rooms_free(p->rooms, p->room_count);
+	limit_rooms_free(p->room.rooms, p->room.count);
 	account_free(p->account);
 	report_free(p->report);
-}
-
-static int page_limits(struct context *c, struct page *p, struct err *e)
-{
-	const struct certificate *certificate = p->report->certificate;
-	const struct limit_wish w = {.account_id = certificate->account_id,
-				     .names = &certificate->names};
-	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
-	struct limits *l = NULL;
-	int64_t now = clock_now(c->clock);
-	int r = 0;
-
-	if (p->account != NULL)
-		r = limits_find(&book, p->account->server, now, &l, e);
-	if (r == 0 && l != NULL)
-		p->room_count = limits_room(l, &w, now, &p->rooms);
-	return r;
 }
 
 static int page_read(struct context *c, const struct certificate *certificate, struct page *p,
@@ -63,7 +45,7 @@ static int page_read(struct context *c, const struct certificate *certificate, s
 	if (r == 0)
 		r = account_load(c->store, certificate->account_id, &p->account, e);
 	if (r == 0)
-		r = page_limits(c, p, e);
+		r = outlook_rooms_read(c->store, certificate, clock_now(c->clock), &p->room, e);
 	if (r == 0)
 		r = version_list(c->store, certificate->id, &p->versions, &p->version_count, e);
 	if (r == 0 && certificate->live_version_id != 0)
@@ -129,12 +111,12 @@ static struct json *limits_json(const struct page *p)
 {
 	struct json *list = json_new_list();
 
-	for (size_t i = 0; i < p->room_count; i++) {
+	for (size_t i = 0; i < p->room.count; i++) {
 		struct json *j = json_new_map();
 
-		json_put_text(j, "what", p->rooms[i].what);
-		json_put_number(j, "used", p->rooms[i].used);
-		json_put_number(j, "most", p->rooms[i].most);
+		json_put_text(j, "what", p->room.rooms[i].what);
+		json_put_number(j, "used", p->room.rooms[i].used);
+		json_put_number(j, "most", p->room.rooms[i].most);
 		json_add(list, j);
 	}
 	return list;
@@ -217,10 +199,10 @@ static void print_wish(const struct page *p)
 /* Those that are used at all. */
 static void print_limits(const struct page *p)
 {
-	for (size_t i = 0; i < p->room_count; i++)
-		if (p->rooms[i].used > 0)
-			printf("CA's limit   %lld of %lld %s\n", (long long)p->rooms[i].used,
-			       (long long)p->rooms[i].most, p->rooms[i].what);
+	for (size_t i = 0; i < p->room.count; i++)
+		if (p->room.rooms[i].used > 0)
+			printf("CA's limit   %lld of %lld %s\n", (long long)p->room.rooms[i].used,
+			       (long long)p->room.rooms[i].most, p->room.rooms[i].what);
 }
 
 static void print_page(const struct context *c, const struct page *p)

@@ -113,14 +113,6 @@ static bool sets_equal(const struct strlist *a, const struct strlist *b)
 	return str_equal(one, other);
 }
 
-static bool has_id(const struct id_list *l, int64_t id)
-{
-	for (size_t i = 0; i < l->count; i++)
-		if (l->ids[i] == id)
-			return true;
-	return false;
-}
-
 /* Why what is live is not what is wanted; NULL: it is. */
 static const char *schedule_misses(const struct schedule_input *in)
 {
@@ -136,7 +128,7 @@ static const char *schedule_misses(const struct schedule_input *in)
 	if (in->key_kind != NULL && !str_equal(in->key_kind, in->live->key_kind))
 		return "another type of key is wanted";
 	if (accounts->count > 0 && in->live->account_id != 0 &&
-	    !has_id(accounts, in->live->account_id))
+	    !id_list_has(accounts, in->live->account_id))
 		return "another CA is wanted";
 	return NULL;
 }

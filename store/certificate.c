@@ -347,21 +347,30 @@ bool id_list_equal(const struct id_list *a, const struct id_list *b)
 	       (a->count == 0 || memcmp(a->ids, b->ids, a->count * sizeof(*a->ids)) == 0);
 }
 
+bool id_list_has(const struct id_list *l, int64_t id)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->ids[i] == id)
+			return true;
+	return false;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+void id_list_sort(struct id_list *l)
+{
+	if (l->count > 0)
+		qsort(l->ids, l->count, sizeof(*l->ids), compare_ids);
+}
+
 bool id_list_finds(const struct id_list *l, int64_t id)
 {
-	size_t from = 0, to = l->count;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (l->ids[middle] == id)
-			return true;
-		if (l->ids[middle] < id)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return false;
+	return l->count > 0 && bsearch(&id, l->ids, l->count, sizeof(*l->ids), compare_ids) != NULL;
 }
 
 void id_list_clear(struct id_list *l)

@@ -97,7 +97,9 @@ int renewal_leave_out(struct store *s, int64_t certificate_id, const struct strl
 
 void id_list_add(struct id_list *l, int64_t id);
 bool id_list_equal(const struct id_list *a, const struct id_list *b);
-bool id_list_finds(const struct id_list *l, int64_t id); /* the list ascends */
+bool id_list_has(const struct id_list *l, int64_t id);
+void id_list_sort(struct id_list *l);
+bool id_list_finds(const struct id_list *l, int64_t id); /* as id_list_has; the list ascends */
 void id_list_clear(struct id_list *l);
 #define AUTO_ID_LIST AUTO(id_list_clear)
 

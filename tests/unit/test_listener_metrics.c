@@ -188,6 +188,7 @@ static void who_says_nothing_is_not_waited_for(void **state)
 	struct listener_metrics *s = open_at(h, address, "everleaf_x 1\n");
 	int fd AUTO_FD = client(h);
 
+	assert_true(fd >= 0);
 	turn(h);
 	assert_int_equal(listener_metrics_count(s), 1);
 	for (int i = 0; i < 3000 && listener_metrics_count(s) > 0; i++)
