@@ -14,7 +14,9 @@
  * 4. A newer version ends the older one's deployments (superseded): what is deployed never goes
  *    back by accident.
  * 5. A dry run ends after CHECK.
- * 6. PROVE: a handshake shows the new leaf, until a deadline; else the deployment has failed.
+ * 6. PROVE: two handshakes in a row show the new leaf, a moment apart, until a deadline; else the
+ *    deployment has failed. One is not enough: while a server reloads, its old process and the new
+ *    one both accept connections.
  * 7. A closed window (agent/schedule_deploy.h) is no failure: DUE gives the row back until later.
  * 8. A target with a `reload` is reloaded once for all that come to it at about the same time. DUE
  *    raises target.wanted and keeps what it became with the row (deployment.raised), at a time when
@@ -55,6 +57,7 @@ struct deployment_memory {
 	char *output;    /* of a program that failed, for failed(): hear's rows are undone */
 	int64_t wanted;  /* the target's, when our reload began */
 	int64_t since;   /* of PROVE */
+	bool shown;      /* the last handshake showed the new leaf */
 	int64_t came_ms; /* mono: when it began to wait for others; 0: not yet */
 	bool shares;     /* its target is reloaded once for all that come together */
 	bool alone;      /* nobody else was about to come, the last time it asked */
@@ -405,6 +408,7 @@ static int deployment_reloaded(struct step *s, struct err *e)
 	if (json_get_text(m->settings, "prove") == NULL)
 		return deployment_ends(s, e);
 	m->since = step_now(s);
+	m->shown = false;
 	return step_goes(s, &stage_prove, e);
 }
 
@@ -446,13 +450,15 @@ static int prove_ask(struct step *s, struct err *e)
 static int prove_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct deployment_memory *m = memory(s);
+	const bool before = m->shown;
 	char served[65];
 
 	for (size_t i = 0; i < 32; i++)
 		snprintf(served + 2 * i, 3, "%02x", w->fingerprint[i]);
-	if (w->error.code == ERR_NONE && str_equal(served, m->version->fingerprint))
+	m->shown = w->error.code == ERR_NONE && str_equal(served, m->version->fingerprint);
+	if (m->shown && before)
 		return deployment_ends(s, e);
-	if (step_now(s) - m->since < PROVE_LIMIT_S) {
+	if (m->shown || step_now(s) - m->since < PROVE_LIMIT_S) {
 		step_waits(s, PROVE_AGAIN_MS);
 		return 0;
 	}

@@ -3,9 +3,13 @@
 # Deploying: the layout of --deploy-files, hooks and their retries, a real TLS server that is
 # restarted by a hook, and the proof by handshake.
 
+import contextlib
 import os
 import re
+import socket
+import ssl
 import stat
+import threading
 
 import pytest
 
@@ -199,6 +203,52 @@ def test_a_server_that_goes_on_with_the_old_certificate_fails_the_proof(
     stuck.unlink()
     everleaf.run("deploy", name)
     assert servers.served_serial(server.port) == everleaf.serial(name) != first
+
+
+class TwoProcesses:
+    """A TLS server in the middle of a reload: its connections are answered by the new process and
+    the old one, as `turns` says ("new", "old"), and by the new one from then on."""
+
+    def __init__(self, folder, old, turns):
+        self.folder, self.old, self.turns = folder, old, list(turns)
+        self.answered = []
+        self._listener = socket.create_server(("127.0.0.1", lab.free_port()))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            who = self.turns.pop(0) if self.turns else "new"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            if who == "new":
+                context.load_cert_chain(self.folder / "fullchain.pem", self.folder / "privkey.pem")
+            else:
+                context.load_cert_chain(self.old.certificate, self.old.key)
+            self.answered.append(who)
+            with contextlib.suppress(OSError):
+                connection.settimeout(5)
+                context.wrap_socket(connection, server_side=True).close()
+
+    def stop(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+
+def test_one_handshake_is_no_proof_while_the_old_process_still_answers(
+        everleaf, folder, server_ca, name):
+    server = TwoProcesses(folder, server_ca, ["old", "new", "old"])
+    try:
+        everleaf.obtain(name, options=["--deploy-files", folder,
+                                       "--prove", f"127.0.0.1:{server.port}"])
+    finally:
+        server.stop()
+    assert server.answered == ["old", "new", "old", "new", "new"]
 
 
 def test_deploy_without_a_pending_deployment_runs_the_hook_again(everleaf, journal, name):
