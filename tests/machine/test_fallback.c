@@ -36,7 +36,7 @@ static void prefers_the_silent_one(struct world *w, struct certificate *c)
 {
 	good_id = c->account_id;
 	silent_id = account_of(w, SILENT);
-	c->origin = mem_str("/etc/everleaf/everleaf.yaml:3");
+	mem_set_str(&c->origin, "/etc/everleaf/everleaf.yaml:3");
 	id_list_add(&c->accounts, silent_id);
 	id_list_add(&c->accounts, good_id);
 	c->account_id = silent_id;
