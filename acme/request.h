@@ -54,7 +54,7 @@ struct acme_request *request_finalize(const char *finalize_url, const void *csr,
 /* RFC 8555 7.4.2. */
 struct acme_request *request_certificate(const char *certificate_url);
 
-/* RFC 9773 4.1. The answer is of the error type "noRenewalInfo" (ERR_PROTOCOL) when the CA's
+/* RFC 9773 4.1. The answer is ERR_PROTOCOL with CAUSE_NO_RENEWAL_INFO when the CA's
  * directory offers none. */
 struct acme_request *request_renewal_info(const char *certificate_id);
 

@@ -102,7 +102,7 @@ static void call_bad_nonce(struct session_call *call, const char *nonce)
 	nonces_add(&s->nonces, nonce, clock_mono_ms(s->clock));
 	err_set(&e, ERR_NET, "the CA refused %d nonces in a row for %.200s", call->bad_nonces + 1,
 		call->url);
-	memcpy(e.type, "badNonce", sizeof("badNonce"));
+	(void)err_because(&e, CAUSE_BAD_NONCE);
 	call_finish(call, NULL, &e);
 }
 
@@ -163,7 +163,7 @@ static void call_heard(void *arg, struct http_response *response, const struct e
 	call->handle = NULL;
 	if (http != NULL) {
 		call_answered(call, http);
-	} else if (!call->resent && str_equal(e->type, "connectionLost")) {
+	} else if (!call->resent && e->cause == CAUSE_CONNECTION_LOST) {
 		/* Whether the CA saw it is unknown: with a new nonce it is a new request. */
 		call->resent = true;
 		call_again(call);
@@ -238,7 +238,7 @@ static void call_send_unsigned(struct session_call *call)
 	call->url = call_target(call);
 	if (call->url == NULL) {
 		err_set(&e, ERR_PROTOCOL, "the CA's directory offers no renewal information");
-		memcpy(e.type, "noRenewalInfo", sizeof("noRenewalInfo"));
+		(void)err_because(&e, CAUSE_NO_RENEWAL_INFO);
 	}
 	if (call->url == NULL || url_check_https(call->url, &e) != 0) {
 		call_end_later(call, &e);

@@ -214,7 +214,7 @@ static void fetch_heard(void *arg, struct http_response *response, const struct 
 		fetch_answered(f, http);
 		return;
 	}
-	if (!f->resent && str_equal(e->type, "connectionLost")) {
+	if (!f->resent && e->cause == CAUSE_CONNECTION_LOST) {
 		f->resent = true;
 		fetch_submit(f);
 		return;

@@ -66,7 +66,7 @@ static int step_gave_up(struct step *s, const struct err *why, struct err *e)
 {
 	int64_t target = deployment_target(s);
 
-	if (str_equal(why->type, "lost")) {
+	if (why->cause == CAUSE_LOST) {
 		step_log(s, LOG_INFO, "%s", why->text);
 		s->over = true;
 		return target == 0
@@ -94,7 +94,7 @@ static int step_try(struct step *s, struct work *w,
 	if (r == 0)
 		return store_step_keep(store, e);
 	store_step_undo(store);
-	if (r == ERR_STORE || r == ERR_BUG || str_equal(why.type, "lost"))
+	if (r == ERR_STORE || r == ERR_BUG || why.cause == CAUSE_LOST)
 		return step_gave_up(s, &why, e);
 	counters_failed(s->engine->config.counters, s->machine->name, s->stage->name);
 	r = store_step_begin(store, e);

@@ -17,13 +17,10 @@ static const char *const of_the_ca[] = {
 	"unsupportedIdentifier", "userActionRequired",
 };
 
-/* What only looks like a failure of the CA's. */
-static const char *const of_ours[] = {"interrupted", "orderTaken", "badNonce", "lost"};
-
-static bool has_type(const struct err *why, const char *const *types, size_t count)
+static bool is_of_the_ca(const struct err *why)
 {
-	for (size_t i = 0; i < count; i++)
-		if (str_equal(why->type, types[i]))
+	for (size_t i = 0; i < COUNT_OF(of_the_ca); i++)
+		if (str_equal(why->type, of_the_ca[i]))
 			return true;
 	return false;
 }
@@ -34,10 +31,10 @@ bool fallback_wanted(const struct fallback_input *in)
 	bool passes = why->code == ERR_NET || why->code == ERR_BUSY;
 	bool near = in->not_after != 0 && in->not_after - in->now < in->lifetime / 6;
 
-	if (has_type(why, of_ours, COUNT_OF(of_ours)))
+	if (why->cause != CAUSE_NONE) /* it only looks like a failure of the CA's */
 		return false;
 	if (!passes)
-		return why->code == ERR_PROTOCOL || has_type(why, of_the_ca, COUNT_OF(of_the_ca));
+		return why->code == ERR_PROTOCOL || is_of_the_ca(why);
 	return near || in->failures >= FALLBACK_FAILURES ||
 	       (why->code == ERR_BUSY && why->retry_at >= in->now + FALLBACK_WAIT_S);
 }
@@ -86,7 +83,7 @@ static int move(struct step *s, struct certificate *c, int64_t to, struct err *w
 	step_event(s, "moved", "from %s to %s: %s", from->server, next->server, why->text);
 	err_while(why, "%s is tried instead of %s", next->server, from->server);
 	why->code = ERR_NET;
-	snprintf(why->type, sizeof(why->type), "interrupted");
+	(void)err_because(why, CAUSE_INTERRUPTED);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct fallback_input {
 bool fallback_wanted(const struct fallback_input *in);
 
 /* Of an order that failed like this for the failures-th time in a row: moves its certificate to its
- * next account if that is wanted and there is one, and makes why the reason (type "interrupted":
+ * next account if that is wanted and there is one, and makes why the reason (CAUSE_INTERRUPTED:
  * the next order comes at once). *ret_moved says whether. Within a turn. */
 int fallback_try(struct step *s, int64_t failures, struct err *why, bool *ret_moved, struct err *e);
 

@@ -48,7 +48,7 @@ int leave_out(struct step *s, const struct strlist *failed, struct err *why, boo
 	step_event(s, "left-out", "%s: %s", names, why->text);
 	err_while(why, "optional, and left out for a day: %s", names);
 	why->code = ERR_NET;
-	snprintf(why->type, sizeof(why->type), "interrupted");
+	(void)err_because(why, CAUSE_INTERRUPTED);
 	*ret_left = true;
 	return 0;
 }

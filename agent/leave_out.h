@@ -10,7 +10,7 @@
 #include "agent/step.h"
 
 /* Names that failed in an order. When all of them are optional they are left out from now on, and
- * why becomes the reason (type "interrupted": an order without them comes at once). *ret_left says
+ * why becomes the reason (CAUSE_INTERRUPTED: an order without them comes at once). *ret_left says
  * whether. Within a turn. */
 int leave_out(struct step *s, const struct strlist *failed, struct err *why, bool *ret_left,
 	      struct err *e);

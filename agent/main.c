@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 		log_line(LOG_ERROR, "%s", e.text);
 	if (str_equal(command_name(options.verb), "check"))
 		return CHECK_UNKNOWN; /* Nagios' codes: 2 would mean "critical" */
-	if (str_equal(e.type, "usage"))
+	if (e.cause == CAUSE_USAGE)
 		return EXIT_USAGE;
 	return e.code == ERR_BUSY || e.code == ERR_NET ? EXIT_LATER : EXIT_FAILED;
 }

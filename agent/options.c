@@ -146,8 +146,7 @@ int usage(struct err *e, const char *format, ...)
 	text = mem_vprintf(format, ap);
 	va_end(ap);
 	err_set(e, ERR_CONFIG, "%s", text);
-	if (e != NULL)
-		snprintf(e->type, sizeof(e->type), "usage");
+	(void)err_because(e, CAUSE_USAGE);
 	return ERR_CONFIG;
 }
 

@@ -93,7 +93,7 @@ static int info_machine_failed(struct step *s, const struct err *why, struct err
 		m->info->refused = false;
 		st->failures = 0;
 	}
-	if (str_equal(why->type, "noRenewalInfo")) {
+	if (why->cause == CAUSE_NO_RENEWAL_INFO) {
 		st->error = (struct err){0};
 		return info_ends(s, now + DAY, e); /* by then the directory is read again */
 	}

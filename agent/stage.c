@@ -120,8 +120,8 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 	bool moved = false;
 	int r = 0;
 
-	if (str_equal(why->type, "badNonce") ||
-	    (str_equal(why->type, "orderTaken") && s->parks < ORDER_TAKEN_RESTS)) {
+	if (why->cause == CAUSE_BAD_NONCE ||
+	    (why->cause == CAUSE_ORDER_TAKEN && s->parks < ORDER_TAKEN_RESTS)) {
 		order_memory(s)->finalized = 0; /* the CA has not looked at the CSR */
 		step_rests(s, why);
 		return 0;
@@ -133,7 +133,7 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 	}
 	if (r != 0)
 		return r;
-	if (str_equal(why->type, "orderTaken"))
+	if (why->cause == CAUSE_ORDER_TAKEN)
 		copy.code = ERR_NET; /* the other order is in no hurry: park */
 	if (s->stage != &stage_withdraw)
 		r = fallback_try(s, s->standing->failures + 1, &copy, &moved, e);
@@ -327,7 +327,7 @@ static int read_hear(struct step *s, struct work *w, struct err *e)
 
 		err_set(&gone, ERR_NET, "the CA does not know order %lld any more",
 			(long long)s->id);
-		snprintf(gone.type, sizeof(gone.type), "interrupted");
+		(void)err_because(&gone, CAUSE_INTERRUPTED);
 		return order_fails(s, &gone, e);
 	}
 	r = order_read(s, w, &acme, e);

@@ -90,8 +90,8 @@ static int authorize_refused(struct step *s, const struct acme_authorization *a,
 		*e = why;
 		return e->code;
 	}
-	snprintf(why.type, sizeof(why.type), "interrupted");
 	why.code = ERR_NET;
+	(void)err_because(&why, CAUSE_INTERRUPTED);
 	return order_fails(s, &why, e);
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define WITHDRAW_TRIES 3
+#define REPLACED_LIMIT 3 /* orders in a row (HACKING.md, rule 7) */
 
 enum withdraw_phase {
 	WITHDRAW_ANSWERS = 0,
@@ -58,16 +59,39 @@ static int withdraw_ask(struct step *s, struct err *e)
 	return 0; /* heard at once */
 }
 
+/* Nobody was to blame, so another order takes its place at once: a few times in a row, because what
+ * keeps happening is a failure whoever is to blame. An operator's change of mind is not counted. */
+static int withdraw_replaces(struct step *s, const struct err *why, bool *ret_replaced,
+			     struct err *e)
+{
+	struct store *store = engine_store(s->engine);
+	struct renewal renewal = {0};
+	int r;
+
+	if (why->cause != CAUSE_INTERRUPTED && why->cause != CAUSE_CHANGED)
+		return 0;
+	r = renewal_load(store, s->certificate_id, &renewal, e);
+	if (r != 0 || (why->cause == CAUSE_INTERRUPTED && renewal.replaced >= REPLACED_LIMIT))
+		return r;
+	renewal.replaced += why->cause == CAUSE_INTERRUPTED;
+	r = renewal_save(store, &renewal, e);
+	if (r != 0)
+		return r;
+	*ret_replaced = true;
+	engine_again(s->engine, s->certificate_id);
+	return step_event(s, "interrupted", "%s; a new order takes its place", why->text);
+}
+
 /* The attempt failed: the next one comes after a back-off, unless nobody was to blame. */
 static int withdraw_failed(struct step *s, struct err *e)
 {
 	const struct err *why = &s->standing->error;
+	bool replaced = false;
 	int r;
 
-	if (str_equal(why->type, "interrupted")) {
-		engine_again(s->engine, s->certificate_id);
-		return step_event(s, "interrupted", "%s; a new order takes its place", why->text);
-	}
+	r = withdraw_replaces(s, why, &replaced, e);
+	if (r != 0 || replaced)
+		return r;
 	r = step_certificate_failed(s, why, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }

@@ -173,6 +173,7 @@ int step_certificate_failed(struct step *s, const struct err *why, struct err *e
 	if (r != 0)
 		return r;
 	renewal.next_at = step_back_off(s, why, &renewal.failures, renewal.next_at);
+	renewal.replaced = 0;
 	renewal.error = *why;
 	renewal.error_at = step_now(s);
 	return renewal_save(store, &renewal, e);

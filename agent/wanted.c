@@ -147,6 +147,6 @@ int wanted_order(struct store *s, const struct certificate *c, struct err *e)
 	o->standing.next_at = 0;
 	o->standing.attempts = 0;
 	err_set(&o->standing.error, ERR_NET, "something else is wanted now");
-	snprintf(o->standing.error.type, sizeof(o->standing.error.type), "interrupted");
+	(void)err_because(&o->standing.error, CAUSE_CHANGED);
 	return order_save(s, o, true, e);
 }

@@ -21,6 +21,11 @@ static const char *const code_names[ERR_CODES] = {
 	"none", "net", "busy", "problem", "config", "store", "child", "protocol", "sys", "bug",
 };
 
+static const char *const cause_names[ERR_CAUSES] = {
+	"",          "interrupted",     "changed",         "lost",  "order-taken",
+	"bad-nonce", "connection-lost", "no-renewal-info", "usage",
+};
+
 static void format_raw(char raw[RAW_SIZE], const char *format, va_list ap)
 {
 	if (vsnprintf(raw, RAW_SIZE, format, ap) < 0)
@@ -34,6 +39,7 @@ static void fill(struct err *e, enum err_code code, const char *raw, const char 
 
 	memcpy(e->text + used, tail, tail_len + 1);
 	e->code = code;
+	e->cause = CAUSE_NONE;
 	e->retry_at = 0;
 	e->type[0] = '\0';
 }
@@ -83,6 +89,27 @@ int err_while(struct err *e, const char *format, ...)
 	raw = mem_printf("%s: %s", doing, e->text);
 	text_escape(raw, strlen(raw), e->text, sizeof(e->text));
 	return e->code;
+}
+
+int err_because(struct err *e, enum err_cause cause)
+{
+	if (e == NULL)
+		return ERR_BUG;
+	e->cause = cause;
+	return e->code;
+}
+
+const char *err_cause_name(enum err_cause cause)
+{
+	return (int)cause >= 0 && cause < ERR_CAUSES ? cause_names[cause] : "";
+}
+
+enum err_cause err_cause_parse(const char *name)
+{
+	for (int i = 0; i < ERR_CAUSES; i++)
+		if (str_equal(name, cause_names[i]))
+			return (enum err_cause)i;
+	return CAUSE_NONE;
 }
 
 const char *err_code_name(enum err_code code)

@@ -64,7 +64,7 @@ struct http_response {
 };
 
 /* Exactly once, from the loop, unless cancelled. On success response is the callee's to free and
- * e is NULL; else response is NULL and e says why (borrowed). ERR_NET with type "connectionLost"
+ * e is NULL; else response is NULL and e says why (borrowed). ERR_NET with CAUSE_CONNECTION_LOST
  * means: a reused connection died before a byte of the answer came. */
 typedef void http_done(void *arg, struct http_response *response, const struct err *e);
 

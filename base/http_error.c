@@ -167,7 +167,7 @@ void http_call_explain(struct http_call *c, CURLcode result)
 	if (connection_was_lost(c, result)) {
 		err_set(e, ERR_NET, "%s:%s closed a connection in use before it answered",
 			c->place.host, c->place.port);
-		snprintf(e->type, sizeof(e->type), "%s", HTTP_CONNECTION_LOST);
+		(void)err_because(e, CAUSE_CONNECTION_LOST);
 		return;
 	}
 	if (c->stop == HTTP_STOP_HEAD || c->stop == HTTP_STOP_BODY)

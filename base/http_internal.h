@@ -22,7 +22,6 @@
 
 #define HTTP_MAX_HEADER_BYTES (32 * 1024)
 #define HTTP_MAX_HEADER_LINES 100
-#define HTTP_CONNECTION_LOST  "connectionLost"
 
 /* A URL taken apart by libcurl's own parser, so that we judge what it will connect to. */
 struct http_place {

@@ -38,7 +38,7 @@ int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_co
 
 /* The fenced UPDATE of key_id, url, stage and standing; the rest is the operator's, who may change
  * it meanwhile (account_configure). It must be ours: owner and fence as in a->standing since the
- * claim. ERR_BUSY with type "lost" when somebody else has it now. When release is true the owner is
+ * claim. ERR_BUSY with CAUSE_LOST when somebody else has it now. When release is true the owner is
  * cleared. */
 int account_save(struct store *s, const struct account *a, bool release, struct err *e);
 

@@ -384,7 +384,7 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "SELECT failures, next_at, err_code, err_type, err_text, err_retry_at, "
-			"error_at, succeeded_at, issued FROM renewal "
+			"error_at, succeeded_at, replaced, issued FROM renewal "
 			"WHERE certificate_id = $1");
 	int r;
 
@@ -398,6 +398,7 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 	error_read(&q, &ret_renewal->error);
 	ret_renewal->error_at = sql_int(&q);
 	ret_renewal->succeeded_at = sql_int(&q);
+	ret_renewal->replaced = sql_int(&q);
 	ret_renewal->issued = sql_int(&q);
 	return 0;
 }
@@ -407,7 +408,8 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE renewal SET failures = $1, next_at = $2, err_code = $3, "
 				  "err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
-				  "succeeded_at = $8, look_at = 0 WHERE certificate_id = $9 "
+				  "succeeded_at = $8, replaced = $9, look_at = 0 "
+				  "WHERE certificate_id = $10 "
 				  "RETURNING certificate_id");
 	int ret;
 
@@ -416,6 +418,7 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	error_bind(&q, &r->error);
 	sql_bind_int(&q, r->error_at);
 	sql_bind_int(&q, r->succeeded_at);
+	sql_bind_int(&q, r->replaced);
 	sql_bind_int(&q, r->certificate_id);
 	ret = sql_row(&q, "renewal of certificate", r->certificate_id, e);
 	return ret == 0 ? notice_look(s, r->certificate_id, 0, e) : ret;

@@ -37,6 +37,7 @@ struct renewal {
 	struct err error; /* last failure; ERR_NONE: none since the last success */
 	int64_t error_at;
 	int64_t succeeded_at; /* 0: never */
+	int64_t replaced;     /* orders in a row that another one took the place of at once */
 	int64_t issued;       /* versions so far; only version_insert changes it */
 };
 

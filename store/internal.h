@@ -85,7 +85,7 @@ void standing_read(struct sql *q, struct standing *ret_standing);
 void standing_bind(struct sql *q, const struct store *s, const struct standing *st, bool release);
 
 /* Binds the last three parameters (id, owner, fence) of a fenced UPDATE … RETURNING id and runs
- * it. ERR_BUSY "lost" when no row matched. */
+ * it. ERR_BUSY with CAUSE_LOST when no row matched. */
 int standing_save(struct sql *q, const struct store *s, int64_t id, int64_t fence, struct err *e);
 
 /* err_code, err_type, err_text, err_retry_at */
@@ -97,8 +97,5 @@ int open_rows_read(struct sql *q, const struct store *s, struct open_rows *ret_r
 
 /* The next id of a table. */
 int id_next(struct db *d, const char *table, int64_t *ret_id, struct err *e);
-
-/* Sets *e, with a type, and returns code. text is a whole sentence. */
-int fail_typed(struct err *e, enum err_code code, const char *type, const char *text);
 
 #endif

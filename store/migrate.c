@@ -15,6 +15,7 @@
 #include "store/schema_0002.h"
 #include "store/schema_0003.h"
 #include "store/schema_0004.h"
+#include "store/schema_0005.h"
 #include "store/schema_keys_0001.h"
 
 #include <fcntl.h>
@@ -44,7 +45,7 @@ static const struct db_kind main_kind = {
 	.file = "everleaf.db",
 	.application_id = 0x65766c66, /* "evlf" */
 	.newest = STORE_SCHEMA,
-	.schemas = {schema_0001, schema_0002, schema_0003, schema_0004},
+	.schemas = {schema_0001, schema_0002, schema_0003, schema_0004, schema_0005},
 	.pragmas = PRAGMAS,
 };
 

@@ -14,11 +14,12 @@
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, account_id, key_id, key_kind, key_hash, names, wish, replaces, csr, " \
-	"url, stage, hooked, version_id, created_at, ended_at, " STANDING_COLUMNS
+	"url, stage, hooked, version_id, created_at, ended_at, " STANDING_COLUMNS ", err_cause"
 
 static struct order *order_read(struct sql *q)
 {
 	struct order *o = mem_new(sizeof(*o));
+	char cause[32];
 
 	o->id = sql_int(q);
 	o->certificate_id = sql_int(q);
@@ -38,6 +39,8 @@ static struct order *order_read(struct sql *q)
 	o->created_at = sql_int(q);
 	o->ended_at = sql_int(q);
 	standing_read(q, &o->standing);
+	sql_copy(q, cause, sizeof(cause));
+	o->standing.error.cause = err_cause_parse(cause);
 	return o;
 }
 
@@ -161,19 +164,22 @@ static int order_check_url(struct store *s, const struct order *o, struct err *e
 	sql_bind_text(&q, o->url);
 	sql_bind_int(&q, o->id);
 	r = sql_step(&q, e);
-	if (r > 0)
-		return fail_typed(e, ERR_CONFIG, "orderTaken",
-				  "the CA answered with an order that another certificate is "
-				  "already using: this one waits for its end");
-	return r;
+	if (r <= 0)
+		return r;
+	err_set(e, ERR_CONFIG,
+		"the CA answered with an order that another certificate is already using: this "
+		"one waits for its end");
+	(void)err_because(e, CAUSE_ORDER_TAKEN);
+	return ERR_CONFIG;
 }
 
 int order_save(struct store *s, const struct order *o, bool release, struct err *e)
 {
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE acme_order SET " STANDING_SET ", url = $10, stage = $11, "
-				  "hooked = $12, replaces = $13, version_id = $14, ended_at = $15 "
-				  "WHERE id = $16 AND owner = $17 AND fence = $18 RETURNING id");
+				  "hooked = $12, replaces = $13, version_id = $14, ended_at = $15, "
+				  "err_cause = $16 WHERE id = $17 AND owner = $18 AND fence = $19 "
+				  "RETURNING id");
 	int r;
 
 	r = order_check_url(s, o, e);
@@ -186,6 +192,7 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 	sql_bind_text(&q, o->replaces);
 	sql_bind_id(&q, o->version_id);
 	sql_bind_int(&q, o->ended_at);
+	sql_bind_text(&q, err_cause_name(o->standing.error.cause));
 	return standing_save(&q, s, o->id, o->standing.fence, e);
 }
 

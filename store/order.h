@@ -42,7 +42,7 @@ int order_load(struct store *s, int64_t id, struct order **ret_order, struct err
 int order_latest(struct store *s, int64_t certificate_id, struct order **ret_order, struct err *e);
 
 /* The fenced UPDATE of the mutable columns (url, stage, hooked, replaces, version_id, ended_at,
- * standing); see account_save. ERR_CONFIG with type "orderTaken" when another live order has this
+ * standing); see account_save. ERR_CONFIG with CAUSE_ORDER_TAKEN when another live order has this
  * URL. */
 int order_save(struct store *s, const struct order *o, bool release, struct err *e);
 

@@ -132,14 +132,6 @@ void standing_bind(struct sql *q, const struct store *s, const struct standing *
 	sql_bind_int(q, st->error_at);
 }
 
-int fail_typed(struct err *e, enum err_code code, const char *type, const char *text)
-{
-	err_set(e, code, "%s", text);
-	if (e != NULL)
-		snprintf(e->type, sizeof(e->type), "%s", type);
-	return code;
-}
-
 int standing_save(struct sql *q, const struct store *s, int64_t id, int64_t fence, struct err *e)
 {
 	int r;
@@ -148,8 +140,11 @@ int standing_save(struct sql *q, const struct store *s, int64_t id, int64_t fenc
 	sql_bind_text(q, s->owner);
 	sql_bind_int(q, fence);
 	r = sql_step(q, e);
-	if (r == 0)
-		return fail_typed(e, ERR_BUSY, "lost", "another process works on this now");
+	if (r == 0) {
+		err_set(e, ERR_BUSY, "another process works on this now");
+		(void)err_because(e, CAUSE_LOST);
+		return ERR_BUSY;
+	}
 	return r < 0 ? r : 0;
 }
 

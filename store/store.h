@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA  4                 /* newest schema this binary knows */
+#define STORE_SCHEMA  5                 /* newest schema this binary knows */
 #define STORE_ID_SIZE 33                /* an owner's id: 32 hex digits and a NUL */
 #define STORE_TURN_MS 60000             /* longest wait for a turn */
 #define STORE_SMALL   (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */

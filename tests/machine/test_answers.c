@@ -64,6 +64,8 @@ static void one_odd_answer(const struct mock_fault *row, enum mock_kind kind, bo
 
 	w->burst = burst;
 	fault.kind = kind;
+	if (kind == MOCK_DIRECTORY || kind == MOCK_NEW_NONCE)
+		fault.times = row->times != 5 ? row->times : 1; /* no nonce is in it: a failure */
 	mock_ca_fault(w->ca, &fault);
 	world_start(w, 0, RUN_DAEMON);
 	world_pass(w, 3 * 3600);

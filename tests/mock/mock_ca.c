@@ -366,6 +366,8 @@ static void challenge_validate(struct mock_ca *ca, struct mock_authorization *z,
 		c->problem = "connection";
 	else if (strcmp(found.data, wanted) != 0)
 		c->problem = "unauthorized";
+	if (c->problem != NULL && ca->config.blames != NULL)
+		c->problem = ca->config.blames;
 	c->status = z->status = c->problem != NULL ? "invalid" : "valid";
 	if (c->problem == NULL)
 		z->expires = mock_now(ca) + INT64_C(30) * 86400;

@@ -88,6 +88,7 @@ struct mock_ca_config {
 	/* What http-01 finds (RFC 8555 8.3). Negative: no connection. */
 	int (*fetch)(void *arg, const char *identifier, const char *token, struct buf *ret_answer);
 	void *fetch_arg;
+	const char *blames;        /* type of every failed validation, borrowed; NULL: what fits */
 	bool reuse_orders;         /* the same names again: the same pending or ready order */
 	bool reuse_authorizations; /* valid ones count for new orders (7.4) */
 	bool processing;           /* finalize answers "processing" */

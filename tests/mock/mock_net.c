@@ -105,7 +105,7 @@ static void call_fail(struct mock_call *c, struct err *e)
 	else
 		err_set(e, ERR_NET, "%s: the connection ended before the answer", c->url);
 	if (c->answer.end == MOCK_LOST && c->answer.reused)
-		memcpy(e->type, "connectionLost", sizeof("connectionLost"));
+		(void)err_because(e, CAUSE_CONNECTION_LOST);
 }
 
 static void call_arrives(void *arg)

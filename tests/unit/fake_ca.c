@@ -89,8 +89,7 @@ static void call_answer(void *arg)
 		return;
 	}
 	err_set(&e, answer.fail, "the script says so");
-	if (answer.fail_type != NULL)
-		snprintf(e.type, sizeof(e.type), "%s", answer.fail_type);
+	e.cause = answer.cause;
 	done(done_arg, NULL, &e);
 }
 

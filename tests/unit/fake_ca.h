@@ -27,9 +27,9 @@ struct fake_ca_answer {
 	const char *body;
 	const char *headers[3]; /* "name: value", name in lower case */
 	bool no_nonce;
-	enum err_code fail; /* no answer at all, but this error … */
-	const char *fail_type;
-	bool forever; /* this row stays */
+	enum err_code fail;   /* no answer at all, but this error … */
+	enum err_cause cause; /* of the failure */
+	bool forever;         /* this row stays */
 };
 
 struct fake_ca {

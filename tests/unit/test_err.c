@@ -229,6 +229,21 @@ static void catch_line(enum log_level level, const char *text, char *out, size_t
 /* PIPE_BUF, less the room that a priority would take. */
 #define LONGEST_LINE (4096 - 3)
 
+static void every_cause_has_a_name_that_leads_back_to_it(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	for (int i = 0; i < ERR_CAUSES; i++)
+		assert_int_equal(err_cause_parse(err_cause_name((enum err_cause)i)), i);
+	assert_int_equal(err_cause_parse("rejectedIdentifier"), CAUSE_NONE);
+	err_set(&e, ERR_NET, "gone");
+	assert_int_equal(err_because(&e, CAUSE_INTERRUPTED), ERR_NET);
+	assert_string_equal(e.type, "");
+	err_set(&e, ERR_NET, "again");
+	assert_int_equal(e.cause, CAUSE_NONE);
+}
+
 static void a_log_line_is_one_line_whatever_is_in_it(void **state)
 {
 	AUTO_FREE char *longest = mem_new(9001);
@@ -269,6 +284,7 @@ int main(void)
 		cmocka_unit_test(the_reason_of_the_system_survives_a_path_of_any_length),
 		cmocka_unit_test(what_we_were_doing_stands_in_front_and_changes_nothing_else),
 		cmocka_unit_test(every_code_has_a_name_that_leads_back_to_it),
+		cmocka_unit_test(every_cause_has_a_name_that_leads_back_to_it),
 		cmocka_unit_test(a_log_line_is_one_line_whatever_is_in_it),
 		cmocka_unit_test(what_is_above_the_level_is_not_logged),
 	};

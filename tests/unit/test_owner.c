@@ -118,7 +118,7 @@ static void what_was_read_before_the_last_claim_cannot_be_saved(void **state)
 	assert_int_equal(store_turn_begin(s, NULL), 0);
 	mem_set_str(&old->stage, "present");
 	assert_int_equal(order_save(s, old, false, &e), ERR_BUSY);
-	assert_string_equal(e.type, "lost");
+	assert_int_equal(e.cause, CAUSE_LOST);
 	mem_set_str(&new->stage, "authorize");
 	assert_int_equal(order_save(s, new, true, &e), 0);
 	assert_int_equal(order_save(s, new, false, &e), ERR_BUSY); /* released: not ours */
@@ -147,7 +147,7 @@ static void accounts_and_deployments_are_fenced_too(void **state)
 	id = make_deployment(s, &spec);
 	assert_int_equal(account_load(s, account, &a, NULL), 0);
 	assert_int_equal(account_save(s, a, false, &e), ERR_BUSY); /* never claimed */
-	assert_string_equal(e.type, "lost");
+	assert_int_equal(e.cause, CAUSE_LOST);
 	assert_int_equal(deployment_load(s, id, &d, NULL), 0);
 	assert_int_equal(deployment_save(s, d, false, &e), ERR_BUSY);
 	assert_int_equal(store_turn_commit(s, NULL), 0);

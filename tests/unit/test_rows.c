@@ -362,7 +362,7 @@ static void an_order_url_belongs_to_one_live_order(void **state)
 	assert_int_equal(order_save(s, a, false, NULL), 0);
 	assert_int_equal(order_save(s, a, false, NULL), 0); /* itself is no other */
 	assert_int_equal(order_save(s, b, false, &e), ERR_CONFIG);
-	assert_string_equal(e.type, "orderTaken");
+	assert_int_equal(e.cause, CAUSE_ORDER_TAKEN);
 	end_order(s, 1, NOW);
 	assert_int_equal(order_save(s, b, false, NULL), 0);
 	commit(s);

@@ -179,7 +179,7 @@ static void a_ca_that_refuses_every_nonce_is_asked_eleven_times(void **state)
 	fixture_ask(f);
 	assert_null(f->heard.response);
 	assert_int_equal(f->heard.e.code, ERR_NET);
-	assert_string_equal(f->heard.e.type, "badNonce");
+	assert_int_equal(f->heard.e.cause, CAUSE_BAD_NONCE);
 	fixture_counts(f, 1, 1, 11);
 	fixture_ask(f); /* the bound is each call's own */
 	fixture_counts(f, 1, 1, 22);
@@ -188,10 +188,10 @@ static void a_ca_that_refuses_every_nonce_is_asked_eleven_times(void **state)
 static void a_lost_connection_is_signed_anew_and_only_once(void **state)
 {
 	static const struct fake_ca_answer lost[] = {
-		{.fail = ERR_NET, .fail_type = "connectionLost"}};
+		{.fail = ERR_NET, .cause = CAUSE_CONNECTION_LOST}};
 	static const struct fake_ca_answer twice[] = {
-		{.fail = ERR_NET, .fail_type = "connectionLost"},
-		{.fail = ERR_NET, .fail_type = "connectionLost"}};
+		{.fail = ERR_NET, .cause = CAUSE_CONNECTION_LOST},
+		{.fail = ERR_NET, .cause = CAUSE_CONNECTION_LOST}};
 	struct fixture *f = *state;
 
 	SCRIPT(f->ca, FAKE_CA_POST, lost);
@@ -208,7 +208,7 @@ static void a_lost_connection_is_signed_anew_and_only_once(void **state)
 static void a_lost_directory_or_nonce_is_asked_for_once_more(void **state)
 {
 	static const struct fake_ca_answer lost[] = {
-		{.fail = ERR_NET, .fail_type = "connectionLost"}};
+		{.fail = ERR_NET, .cause = CAUSE_CONNECTION_LOST}};
 	struct fixture *f = *state;
 
 	SCRIPT(f->ca, FAKE_CA_DIRECTORY, lost);

@@ -185,7 +185,7 @@ static bool moody(struct fake_ca *ca, enum fake_ca_kind kind, struct fake_ca_ans
 		*answer = (struct fake_ca_answer){ANSWER(400, PROBLEM, BAD_NONCE),
 						  .no_nonce = mood < 5};
 	else if (mood < 40)
-		*answer = (struct fake_ca_answer){.fail = ERR_NET, .fail_type = "connectionLost"};
+		*answer = (struct fake_ca_answer){.fail = ERR_NET, .cause = CAUSE_CONNECTION_LOST};
 	else if (mood < 43)
 		*answer = (struct fake_ca_answer){.fail = ERR_NET};
 	else if (mood < 46)

@@ -1,0 +1,12 @@
+-- SPDX-License-Identifier: MIT
+--
+-- 0005 — what CAs say in another order, and what was believed without asking.
+
+-- Why an attempt ended, in a word of our own (base/err.h), '': what the error says. err_type is the
+-- CA's text alone from now on.
+ALTER TABLE acme_order ADD COLUMN err_cause TEXT NOT NULL DEFAULT '';
+
+UPDATE acme_order SET err_cause = err_type, err_type = '' WHERE err_type = 'interrupted';
+
+-- replaced: orders in a row that another one took the place of at once, since the last end.
+ALTER TABLE renewal ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
