@@ -208,7 +208,7 @@ static void a_post_that_dies_on_a_new_connection_may_have_arrived(void **state)
 
 	assert_null(a.response);
 	assert_int_equal(a.e.code, ERR_NET);
-	assert_string_equal(a.e.type, "");
+	assert_int_equal(a.e.cause, CAUSE_NONE);
 	assert_int_equal(w->tls.seen->requests, 1);
 	http_free(h);
 }
@@ -223,7 +223,7 @@ static void an_answer_that_breaks_off_is_no_answer(void **state)
 	a = ask(w, h, "POST", "/half");
 	assert_null(a.response);
 	assert_int_equal(a.e.code, ERR_NET);
-	assert_string_equal(a.e.type, ""); /* the server has acted on it */
+	assert_int_equal(a.e.cause, CAUSE_NONE); /* the server has acted on it */
 	a = ask(w, h, "GET", "/junk");
 	expect_failure(a, ERR_PROTOCOL, "did not answer in HTTP");
 	http_free(h);
