@@ -126,6 +126,27 @@ static void timer_due(void *arg)
 	hear(h);
 }
 
+static void nudge_due(void *arg)
+{
+	struct http *h = arg;
+	struct http_call *c = NULL;
+
+	h->nudge = NULL;
+	LIST_FOREACH(c, &h->calls, link)
+	{
+		if (c->easy == NULL || c->opens || c->goes_out)
+			continue;
+		curl_multi_remove_handle(h->multi, c->easy);
+		curl_multi_add_handle(h->multi, c->easy); /* as it did before, so it will */
+	}
+}
+
+void http_nudge(struct http *h)
+{
+	if (h->nudge == NULL)
+		h->nudge = loop_watch_timer(h->loop, 0, nudge_due, h);
+}
+
 static int on_timer(CURLM *multi, long ms, void *arg)
 {
 	struct http *h = arg;
@@ -305,6 +326,7 @@ void http_free(struct http *h)
 	while (!LIST_EMPTY(&h->sockets))
 		socket_free(LIST_FIRST(&h->sockets));
 	loop_cancel(h->loop, h->timer);
+	loop_cancel(h->loop, h->nudge);
 	free(h->unresolved_host);
 	free(h->ca_file);
 	free(h->ca_directory);

@@ -68,6 +68,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 		return CURL_SOCKET_BAD;
 	if (FAULT_FAILS("http.socket"))
 		return CURL_SOCKET_BAD;
+	((struct http_call *)arg)->opens = true;
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -81,6 +82,9 @@ static int on_request(void *arg, char *peer, char *local, int peer_port, int loc
 	(void)local;
 	(void)peer_port;
 	(void)local_port;
+	c->goes_out = true;
+	if (c->opens)
+		http_nudge(c->http);
 	if (c->body_given == 0)
 		return CURL_PREREQFUNC_OK;
 	c->stop = HTTP_STOP_RESEND;

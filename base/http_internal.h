@@ -34,6 +34,7 @@ struct http {
 	struct loop *loop;
 	CURLM *multi;
 	struct watch *timer; /* libcurl has one */
+	struct watch *nudge; /* http_nudge was called */
 	LIST_HEAD(, http_call) calls;
 	LIST_HEAD(, http_socket) sockets;
 	bool https_only;
@@ -72,6 +73,8 @@ struct http_call {
 	size_t max_body;
 	size_t header_bytes;
 	size_t header_lines;
+	bool opens;     /* a connection of its own */
+	bool goes_out;  /* the request has a connection */
 	bool in_header; /* between a status line and its empty line */
 	enum http_stop stop;
 	unsigned gate_passed;         /* addresses that were allowed */
@@ -79,6 +82,10 @@ struct http_call {
 	enum http_address gate_class; /* of the last refused one */
 	char detail[CURL_ERROR_SIZE]; /* libcurl's words */
 };
+
+/* http.c: a connection stands. Whoever waited to learn whether it takes more than one request looks
+ * for his own again (libcurl 8.14 leaves him waiting when it does not). */
+void http_nudge(struct http *h);
 
 /* http_policy.c */
 int http_policy_apply(struct http *h, const struct http_policy *policy, struct err *e);
