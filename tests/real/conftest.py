@@ -32,6 +32,8 @@ import servers
 SEED = int(os.environ.get("EVERLEAF_TEST_SEED") or secrets.randbelow(10 ** 9))
 LONG = os.environ.get("EVERLEAF_LONG", "0") not in ("", "0")
 
+os.environ["EVERLEAF_TEST_SEED"] = str(SEED)  # of those that run tests beside us, too
+
 os.umask(0o022)
 
 

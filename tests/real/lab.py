@@ -24,8 +24,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Below the kernel's range for outgoing connections: a port that is free now is not taken a moment
-# later by somebody's connect().
-PORTS = range(10000, 32000)
+# later by somebody's connect(). Tests that run beside each other have a slice each.
+SLICES = 8
+_slice = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % SLICES
+PORTS = range(10000 + _slice, 32000, SLICES)
 _given = set()
 
 
@@ -181,7 +183,11 @@ class ServerCA:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(
                 issuer_key.public_key()), False))
-        if not is_ca:
+        if is_ca:
+            # RFC 5280 4.2.1.3; Python insists since 3.13
+            usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+            builder = builder.add_extension(usage, critical=True)
+        else:
             local = [x509.DNSName("localhost"),
                      x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName(local), False)
