@@ -328,6 +328,7 @@ def test_why_repeats_what_the_ca_said_of_a_failure_and_what_to_do(everleaf, name
     assert "attempt 1 failed" in told["next"]
 
 
+@pytest.mark.slow
 def test_a_profile_of_a_minute_is_ordered_and_lived_in(everleaf_at, pebbles, tmp_path, names):
     """The CA has another one, of ninety days."""
     pebble = pebbles(profile=("minute", 60))

@@ -325,6 +325,7 @@ def test_a_bundle_that_does_not_vouch_for_the_ca_lets_no_request_out(live, other
 # --- where it runs --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_told_with_its_holder(live, tmp_path, name):
     """Ten seconds later: the holder might have been a proxy to us, so there is an order."""
     port, files = live.pebble.http_port, contents(live.files)

@@ -10,6 +10,10 @@ import re
 import sqlite3
 import statistics
 
+import pytest
+
+pytestmark = pytest.mark.steady  # how often a CA is polled depends on the load
+
 COMMITS = re.compile(r"order (\d+)\b.*: (\d+) durable commits")
 
 

@@ -205,6 +205,7 @@ def test_paused_certificates_are_not_renewed_until_they_are_resumed(everleaf, pe
     assert len(seen.issued()) == 1
 
 
+@pytest.mark.slow
 def test_a_due_certificate_is_renewed_by_renew_unless_it_is_paused(
         pebbles, everleaf_at, name):
     pebble = pebbles(validity=20)

@@ -60,6 +60,7 @@ def what_it_says(everleaf, name):
     return [everleaf.run(*words, "--json").out for words in (["status"], ["show", name])]
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_kills_everleaf_or_makes_it_begin_anew(stored, pebble, chance, rounds, name):
     """Neither what runs from a timer, nor what puts the present certificate in place again."""
     everleaf, live = stored
@@ -240,6 +241,7 @@ def test_a_full_disk_under_the_deployed_files_costs_no_certificate(everleaf, peb
     assert contents(live) != before
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_store_costs_no_certificate(program, pebble, small_disk, name,
                                                           tmp_path):
     everleaf = runner.Everleaf(program, small_disk / "state", pebble)
@@ -272,6 +274,7 @@ def test_a_disk_with_no_room_for_a_result_begins_no_order(program, pebble, small
     assert len(seen.issued()) == 1
 
 
+@pytest.mark.slow
 def test_the_daemon_outlives_a_full_disk_and_goes_on_by_itself(program, pebbles, small_disk, name,
                                                                tmp_path):
     pebble = pebbles(validity=30)

@@ -188,6 +188,7 @@ def test_the_proof_has_seen_the_new_certificate_served_when_the_command_ends(
     assert servers.served_serial(server.port) == everleaf.serial(name)
 
 
+@pytest.mark.slow
 def test_a_server_that_goes_on_with_the_old_certificate_fails_the_proof(
         everleaf, folder, nginx, journal, tmp_path, name):
     server = nginx(folder)

@@ -119,6 +119,7 @@ def missed(fleet):
     return found
 
 
+@pytest.mark.steady
 def test_five_generations_of_twenty_certificates_are_each_ordered_once_and_served(fleet):
     daemon = fleet.everleaf.start("run")
     fleet.obtain()
@@ -132,6 +133,7 @@ def test_five_generations_of_twenty_certificates_are_each_ordered_once_and_serve
     assert missed(fleet) == []
 
 
+@pytest.mark.steady
 def test_a_daemon_that_is_killed_again_and_again_keeps_every_certificate_valid(
         fleet, rounds, chance):
     """Each kill may cost an order that was under way a new one (its newOrder answer was lost, or

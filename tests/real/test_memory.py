@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 
+@pytest.mark.slow
 def test_an_issue_and_a_renewal_are_clean_under_valgrind(everleaf, journal, tmp_path, name):
     if not shutil.which("valgrind") or b"__asan_init" in open(everleaf.program, "rb").read():
         pytest.skip("needs valgrind, and a binary without sanitizers")

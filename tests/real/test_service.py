@@ -144,6 +144,7 @@ def test_numbers_for_a_cron_job_replace_a_file(everleaf, name, tmp_path):
 
 # -- notices -------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_certificate_that_cannot_be_got_is_told_to_the_notify_hook(everleaf, name, tmp_path):
     told = tmp_path / "told"
     hook = script(tmp_path, "notify", f"env | grep ^EVERLEAF_ >>{told}\n")

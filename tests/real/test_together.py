@@ -158,6 +158,7 @@ def crowd_words(request):
     return lambda i: other.words if i % 2 else ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("same", [False, True], ids=["eight-names", "the-same-names"])
 def test_eight_obtains_at_once_on_one_port(everleaf_at, pebble, names, crowd_words, same):
     """On a state directory that is not there yet: one order and certificate each, one account."""
@@ -197,6 +198,7 @@ def test_what_a_namespace_takes_with_it_another_finishes(
         check_rest(everleaf)
 
 
+@pytest.mark.slow
 def test_the_end_of_some_fails_nobody_elses_order(
         everleaf_at, pebble, names, chance, namespace, rounds):
     """Four names in each of two namespaces on one port; with one namespace goes, maybe, the
