@@ -71,7 +71,7 @@ static void a_wrong_option_is_named_in_the_sentence(void **state)
 		struct err e = {0};
 
 		assert_int_equal(parse(wrong[i].typed, &o, &e), ERR_CONFIG);
-		assert_string_equal(e.type, "usage");
+		assert_int_equal(e.cause, CAUSE_USAGE);
 		if (strstr(e.text, wrong[i].named) == NULL)
 			fail_msg("row %zu: %s", i, e.text);
 		options_clear(&o);
