@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * mock_acme — the resources of RFC 8555 7: accounts, orders, authorizations, challenges. Behaves
- * as Pebble and Boulder do where the RFC leaves a choice.
+ * mock_acme — the resources of RFC 8555 7: accounts and orders (authorizations have a file of their
+ * own). Behaves as Pebble and Boulder do where the RFC leaves a choice.
  */
 #include "tests/mock/mock_internal.h"
 
-#include "base/base64url.h"
-
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ORDER_LIFE 86400
 
 static void add_location(struct mock_ca *ca, struct mock_response *a, const char *what, int64_t id)
 {
@@ -27,32 +24,42 @@ static void put_url(struct mock_ca *ca, struct json *map, const char *member, co
 	json_put_text(map, member, url);
 }
 
-static void put_time(struct json *map, const char *member, int64_t when)
+void mock_put_time(struct json *map, const char *member, int64_t when)
 {
 	char text[CLOCK_TEXT_SIZE];
 
 	json_put_text(map, member, clock_format(when, text));
 }
 
-static struct json *identifier_json(const char *name)
+/* In the spelling of RFC 8555 7.1.4, or in another one of the same name. */
+struct json *mock_identifier(const struct mock_ca *ca, const char *name)
 {
 	struct json *v = json_new_map();
 	bool address = strchr(name, ':') != NULL || strspn(name, "0123456789.") == strlen(name);
+	AUTO_FREE char *spelled = mem_printf("%s%s", name, ca->config.spells ? "." : "");
 
+	for (char *p = spelled; ca->config.spells && *p != '\0'; p++)
+		*p = (char)toupper((unsigned char)*p);
 	json_put_text(v, "type", address ? "ip" : "dns");
-	json_put_text(v, "value", name);
+	json_put_text(v, "value", address ? name : spelled);
 	return v;
 }
 
-static struct json *problem_json(const char *type)
+void mock_put_error(struct json *map, const char *type, const char *detail)
 {
 	AUTO_FREE char *urn = mem_printf(MOCK_URN "%s", type);
 	struct json *v = json_new_map();
 
 	json_put_text(v, "type", urn);
-	json_put_text(v, "detail", "the mock could not validate it");
+	json_put_text(v, "detail", detail);
 	json_put_number(v, "status", 403);
-	return v;
+	json_put(map, "error", v);
+}
+
+void mock_add_retry_after(const struct mock_ca *ca, struct mock_response *a)
+{
+	if (ca->config.retry_after > 0)
+		strlist_addf(&a->headers, "retry-after: %lld", (long long)ca->config.retry_after);
 }
 
 /* --- accounts --- */
@@ -151,160 +158,6 @@ void mock_account_free(struct mock_account *account)
 	free(account);
 }
 
-/* --- authorizations --- */
-
-struct mock_authorization *mock_authorization_find(const struct mock_ca *ca, int64_t id)
-{
-	return id >= 1 && (size_t)id <= ca->authorization_count ? ca->authorizations[id - 1] : NULL;
-}
-
-static char *token_new(struct mock_ca *ca)
-{
-	uint64_t bytes[4];
-
-	for (size_t i = 0; i < COUNT_OF(bytes); i++)
-		bytes[i] = mock_random(ca);
-	return base64url_encode(bytes, sizeof(bytes));
-}
-
-/* In any order, but one without a token always comes before http-01: who takes the first one, or
- * believes that all have tokens, fails. */
-static void challenges_make(struct mock_ca *ca, struct mock_authorization *z)
-{
-	static const char *const types[] = {"dns-persist-01", "http-01", "dns-01", "tls-alpn-01"};
-	size_t at = 0;
-
-	for (size_t i = 0; i < COUNT_OF(types); i++)
-		if (!z->wildcard || strncmp(types[i], "dns", 3) == 0)
-			z->challenges[z->challenge_count++] = (struct mock_challenge){
-				.type = types[i],
-				.token = i > 0 ? token_new(ca) : NULL,
-				.status = "pending",
-			};
-	for (size_t i = z->challenge_count - 1; i > 1; i--) {
-		size_t k = 1 + mock_random(ca) % i;
-		struct mock_challenge c = z->challenges[i];
-
-		z->challenges[i] = z->challenges[k];
-		z->challenges[k] = c;
-	}
-	/* the one without a token: anywhere before http-01 */
-	while (at + 1 < z->challenge_count && mock_random(ca) % 2 == 0 &&
-	       !str_equal(z->challenges[at + 1].type, "http-01")) {
-		struct mock_challenge c = z->challenges[at];
-
-		z->challenges[at] = z->challenges[at + 1];
-		z->challenges[at + 1] = c;
-		at++;
-	}
-}
-
-static struct mock_authorization *authorization_for(struct mock_ca *ca, int64_t account_id,
-						    const char *name)
-{
-	bool wildcard = strncmp(name, "*.", 2) == 0;
-	struct mock_authorization *z;
-
-	for (size_t i = 0; ca->config.reuse_authorizations && i < ca->authorization_count; i++) {
-		z = ca->authorizations[i];
-		if (z->account_id == account_id && z->wildcard == wildcard &&
-		    str_equal(z->status, "valid") && z->expires > mock_now(ca) &&
-		    str_equal(z->identifier, wildcard ? name + 2 : name))
-			return z;
-	}
-	z = mem_new(sizeof(*z));
-	ca->authorizations = mem_grow(ca->authorizations, ca->authorization_count + 1, sizeof(z));
-	ca->authorizations[ca->authorization_count++] = z;
-	z->id = (int64_t)ca->authorization_count;
-	z->account_id = account_id;
-	z->identifier = mem_str(wildcard ? name + 2 : name);
-	z->wildcard = wildcard;
-	z->status = "pending";
-	z->expires = mock_now(ca) + ORDER_LIFE;
-	challenges_make(ca, z);
-	return z;
-}
-
-static struct json *challenge_json(struct mock_ca *ca, const struct mock_authorization *z,
-				   size_t index)
-{
-	const struct mock_challenge *c = &z->challenges[index];
-	AUTO_FREE char *url = mock_url(ca, "challenge/%lld/%zu", (long long)z->id, index);
-	struct json *v = json_new_map();
-
-	json_put_text(v, "type", c->type);
-	json_put_text(v, "url", url);
-	json_put_text(v, "status", c->status);
-	if (c->token != NULL)
-		json_put_text(v, "token", c->token);
-	if (c->problem != NULL)
-		json_put(v, "error", problem_json(c->problem));
-	return v;
-}
-
-static void add_retry_after(const struct mock_ca *ca, struct mock_response *a)
-{
-	if (ca->config.retry_after > 0)
-		strlist_addf(&a->headers, "retry-after: %lld", (long long)ca->config.retry_after);
-}
-
-static void authorization_act(struct mock_ca *ca, const struct mock_authorization *z,
-			      struct mock_response *a)
-{
-	struct json *v = json_new_map();
-	struct json *list = json_new_list();
-
-	json_put(v, "identifier", identifier_json(z->identifier));
-	json_put_text(v, "status", z->status);
-	put_time(v, "expires", z->expires);
-	if (z->wildcard)
-		json_put_flag(v, "wildcard", true);
-	for (size_t i = 0; i < z->challenge_count; i++)
-		json_add(list, challenge_json(ca, z, i));
-	json_put(v, "challenges", list);
-	if (str_equal(z->status, "pending"))
-		add_retry_after(ca, a);
-	mock_json(a, 200, v);
-}
-
-/* RFC 8555 7.5.1. A challenge that has been answered, or whose authorization is over, is refused.
- */
-static void challenge_act(struct mock_ca *ca, struct mock_authorization *z, size_t index,
-			  const struct mock_signed *s, struct mock_response *a)
-{
-	struct mock_challenge *c = &z->challenges[index];
-
-	if (!s->empty) {
-		if (!json_is_map(s->payload)) {
-			mock_problem(a, 400, "malformed", "a challenge wants an object");
-			return;
-		}
-		if (!str_equal(z->status, "pending")) {
-			mock_problem(a, 400, "malformed", "this authorization is over");
-			return;
-		}
-		if (!str_equal(c->type, "http-01")) {
-			mock_problem(a, 400, "malformed", "the mock validates http-01 only");
-			return;
-		}
-		if (str_equal(c->status, "pending")) {
-			c->status = "processing";
-			c->due_ms = mock_mono(ca) +
-				    (ca->config.validate_ms > 0 ? ca->config.validate_ms : 1);
-		}
-	}
-	add_retry_after(ca, a);
-	mock_json(a, 200, challenge_json(ca, z, index));
-}
-
-void mock_authorization_free(struct mock_authorization *z)
-{
-	for (size_t i = 0; i < z->challenge_count; i++)
-		free(z->challenges[i].token);
-	free(z->identifier);
-	free(z);
-}
-
 /* --- orders --- */
 
 struct mock_order *mock_order_find(const struct mock_ca *ca, int64_t id)
@@ -325,7 +178,7 @@ void mock_order_judge(struct mock_ca *ca, struct mock_order *o)
 	for (size_t i = 0; i < o->authorization_count; i++) {
 		const char *status = mock_authorization_find(ca, o->authorizations[i])->status;
 
-		if (str_equal(status, "invalid"))
+		if (str_equal(status, "invalid") && !ca->config.orders_stay)
 			o->status = "invalid";
 		all = all && str_equal(status, "valid");
 	}
@@ -336,6 +189,11 @@ void mock_order_judge(struct mock_ca *ca, struct mock_order *o)
 void mock_order_issue(struct mock_ca *ca, struct mock_order *o)
 {
 	o->due_ms = 0;
+	if (mock_said(ca->config.issue_error)) {
+		o->status = "invalid";
+		o->problem = ca->config.issue_error;
+		return;
+	}
 	o->pem = mock_issue(ca, o);
 	o->status = "valid";
 	ca->counts.certificates++;
@@ -349,9 +207,9 @@ static void order_answer(struct mock_ca *ca, const struct mock_order *o, int sta
 	struct json *urls = json_new_list();
 
 	for (size_t i = 0; i < o->names.count; i++)
-		json_add(names, identifier_json(o->names.items[i]));
+		json_add(names, mock_identifier(ca, o->names.items[i]));
 	if (ca->config.twist == MOCK_OTHER_ORDER)
-		json_add(names, identifier_json("other.example"));
+		json_add(names, mock_identifier(ca, "other.example"));
 	for (size_t i = 0; i < o->authorization_count; i++) {
 		AUTO_FREE char *url =
 			mock_url(ca, "authorization/%lld", (long long)o->authorizations[i]);
@@ -359,14 +217,16 @@ static void order_answer(struct mock_ca *ca, const struct mock_order *o, int sta
 		json_add_text(urls, url);
 	}
 	json_put_text(v, "status", o->status);
-	put_time(v, "expires", o->expires);
+	mock_put_time(v, "expires", o->expires);
 	json_put(v, "identifiers", names);
 	json_put(v, "authorizations", urls);
 	put_url(ca, v, "finalize", "finalize", o->id);
+	if (o->problem != NULL)
+		mock_put_error(v, o->problem, "the mock could not issue it");
 	if (o->pem != NULL)
 		put_url(ca, v, "certificate", "certificate", o->id);
 	if (str_equal(o->status, "pending") || str_equal(o->status, "processing"))
-		add_retry_after(ca, a);
+		mock_add_retry_after(ca, a);
 	mock_json(a, status, v);
 }
 
@@ -410,12 +270,12 @@ static struct mock_order *order_new(struct mock_ca *ca, int64_t account_id,
 	o->account_id = account_id;
 	strlist_copy(&o->names, names);
 	o->status = "pending";
-	o->expires = mock_now(ca) + ORDER_LIFE;
+	o->expires = mock_now(ca) + MOCK_ORDER_LIFE;
 	o->authorizations = mem_new(names->count * sizeof(*o->authorizations));
 	/* not in the order of the names */
 	for (size_t i = names->count; i-- > 0;)
 		o->authorizations[o->authorization_count++] =
-			authorization_for(ca, account_id, names->items[i])->id;
+			mock_authorization_for(ca, account_id, names->items[i])->id;
 	mock_order_judge(ca, o);
 	return o;
 }
@@ -515,11 +375,11 @@ static bool authorization_or_challenge_act(struct mock_ca *ca, const struct mock
 	if (z == NULL || z->account_id != s->account->id || place->index >= z->challenge_count)
 		return false;
 	if (place->kind == MOCK_CHALLENGE)
-		challenge_act(ca, z, place->index, s, a);
+		mock_challenge_act(ca, place, s, a);
 	else if (!s->empty)
 		mock_problem(a, 400, "malformed", "POST-as-GET has an empty payload");
 	else
-		authorization_act(ca, z, a);
+		mock_authorization_act(ca, z, a);
 	return true;
 }
 

@@ -351,30 +351,6 @@ void mock_ca_answer(struct mock_ca *ca, const struct mock_request *q, struct moc
 
 /* --- by itself --- */
 
-static void challenge_validate(struct mock_ca *ca, struct mock_authorization *z,
-			       struct mock_challenge *c)
-{
-	const struct mock_account *account = mock_account_find(ca, z->account_id);
-	AUTO_FREE char *wanted = mem_printf("%s.%s", c->token, account->thumbprint);
-	struct buf found AUTO_BUF = {0};
-
-	buf_init(&found, 4096);
-	c->due_ms = 0;
-	ca->counts.validations++;
-	if (ca->config.fetch == NULL ||
-	    ca->config.fetch(ca->config.fetch_arg, z->identifier, c->token, &found) != 0)
-		c->problem = "connection";
-	else if (strcmp(found.data, wanted) != 0)
-		c->problem = "unauthorized";
-	if (c->problem != NULL && ca->config.blames != NULL)
-		c->problem = ca->config.blames;
-	c->status = z->status = c->problem != NULL ? "invalid" : "valid";
-	if (c->problem == NULL)
-		z->expires = mock_now(ca) + INT64_C(30) * 86400;
-	for (size_t i = 0; i < ca->order_count; i++)
-		mock_order_judge(ca, ca->orders[i]);
-}
-
 void mock_ca_tick(struct mock_ca *ca)
 {
 	int64_t now = mock_mono(ca);
@@ -384,7 +360,7 @@ void mock_ca_tick(struct mock_ca *ca)
 
 		for (size_t k = 0; k < z->challenge_count; k++)
 			if (z->challenges[k].due_ms != 0 && z->challenges[k].due_ms <= now)
-				challenge_validate(ca, z, &z->challenges[k]);
+				mock_challenge_validate(ca, z, &z->challenges[k]);
 	}
 	for (size_t i = 0; i < ca->order_count; i++) {
 		struct mock_order *o = ca->orders[i];

@@ -71,12 +71,14 @@ void mock_response_clear(struct mock_response *a);
 /* What the CA does wrong with what it issues. */
 enum mock_twist {
 	MOCK_HONEST = 0,
-	MOCK_OTHER_KEY,   /* certifies another key than the CSR's */
-	MOCK_OTHER_NAMES, /* … another name as well */
-	MOCK_SECRET,      /* appends a PRIVATE KEY block to the chain */
-	MOCK_OLD,         /* dates it ten days back */
-	MOCK_OTHER_ORDER, /* makes orders for other names than it was asked for */
-	MOCK_TWISTS,      /* how many */
+	MOCK_OTHER_KEY,           /* certifies another key than the CSR's */
+	MOCK_OTHER_NAMES,         /* … another name as well */
+	MOCK_SECRET,              /* appends a PRIVATE KEY block to the chain */
+	MOCK_OLD,                 /* dates it ten days back */
+	MOCK_OTHER_ORDER,         /* makes orders for other names than it was asked for */
+	MOCK_OTHER_AUTHORIZATION, /* wants another name authorized than was ordered */
+	MOCK_OTHER_WILDCARD,      /* … a wildcard instead of the name, or the other way round */
+	MOCK_TWISTS,              /* how many */
 };
 
 /* May be changed at any time (mock_ca_config). All zero is a patient, honest CA that validates and
@@ -99,6 +101,16 @@ struct mock_ca_config {
 	bool terms;                /* newAccount has to agree to them */
 	bool renewal_info;         /* the directory has it */
 	enum mock_twist twist;
+	/* Habits of real CAs that are not Boulder's and Pebble's. */
+	bool verdict_in_answer;   /* validates before it answers the challenge (step-ca, Caddy) */
+	bool authorizations_stay; /* … pending when their challenge is invalid (step-ca, Caddy) */
+	bool orders_stay;    /* … pending when an authorization is invalid (acme2certifier) */
+	bool silent;         /* what is invalid has no error (acme2certifier) */
+	bool answered_again; /* without connection a challenge stays pending, with an error (8.2) */
+	bool spells;         /* names in capitals, with a trailing dot */
+	/* Types of problems, borrowed; NULL or "": none. */
+	const char *judge;       /* validates by itself alone, with this verdict */
+	const char *issue_error; /* an order becomes invalid by it instead of valid (Boulder) */
 };
 
 enum mock_act {

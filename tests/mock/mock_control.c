@@ -82,8 +82,9 @@ static const char *act_word(size_t i)
 
 static const char *twist_word(size_t i)
 {
-	static const char *const words[MOCK_TWISTS] = {"honest", "other-key", "other-names",
-						       "secret", "old",       "other-order"};
+	static const char *const words[MOCK_TWISTS] = {
+		"honest", "other-key",   "other-names",         "secret",
+		"old",    "other-order", "other-authorization", "other-wildcard"};
 
 	return i < MOCK_TWISTS ? words[i] : NULL;
 }
@@ -103,6 +104,14 @@ static const struct member config_members[] = {
 	{SAYS("terms", MEMBER_FLAG, config.ca.terms)},
 	{SAYS("renewal_info", MEMBER_FLAG, config.ca.renewal_info)},
 	{SAYS("twist", MEMBER_WORD, config.ca.twist), .word = twist_word},
+	{SAYS("verdict_in_answer", MEMBER_FLAG, config.ca.verdict_in_answer)},
+	{SAYS("authorizations_stay", MEMBER_FLAG, config.ca.authorizations_stay)},
+	{SAYS("orders_stay", MEMBER_FLAG, config.ca.orders_stay)},
+	{SAYS("silent", MEMBER_FLAG, config.ca.silent)},
+	{SAYS("answered_again", MEMBER_FLAG, config.ca.answered_again)},
+	{SAYS("spells", MEMBER_FLAG, config.ca.spells)},
+	{SAYS("judge", MEMBER_TEXT, config.ca.judge)},
+	{SAYS("issue_error", MEMBER_TEXT, config.ca.issue_error)},
 	{0},
 };
 

@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#define MOCK_ORDER_LIFE 86400
+
 #define MOCK_URN "urn:ietf:params:acme:error:"
 
 /* For what can only be a bug of the mock itself or of the machine. */
@@ -56,6 +58,7 @@ struct mock_order {
 	int64_t *authorizations;
 	size_t authorization_count;
 	const char *status;
+	const char *problem; /* that made it invalid by itself, or NULL; static */
 	int64_t expires;
 	X509_REQ *csr;
 	int64_t due_ms; /* mono: when a processing order is issued */
@@ -134,11 +137,34 @@ void mock_problem(struct mock_response *a, int status, const char *type, const c
 /* Answers by a JSON object, which is freed. */
 void mock_json(struct mock_response *a, int status, struct json *body);
 
+/* Neither NULL nor "". */
+static inline bool mock_said(const char *text)
+{
+	return text != NULL && *text != '\0';
+}
+
+/* {"type":…,"value":…} of a name. */
+struct json *mock_identifier(const struct mock_ca *ca, const char *name);
+
+/* Members that several resources have. */
+void mock_put_time(struct json *map, const char *member, int64_t when);
+void mock_put_error(struct json *map, const char *type, const char *detail);
+void mock_add_retry_after(const struct mock_ca *ca, struct mock_response *a);
+
 /* RFC 8555 7.1.6. Static. */
 const char *mock_account_status(const struct mock_account *account);
 struct mock_account *mock_account_find(const struct mock_ca *ca, int64_t id);
 struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *thumbprint);
 struct mock_authorization *mock_authorization_find(const struct mock_ca *ca, int64_t id);
+/* A new one for a name of an order, or one that is valid already. */
+struct mock_authorization *mock_authorization_for(struct mock_ca *ca, int64_t account_id,
+						  const char *name);
+void mock_authorization_act(struct mock_ca *ca, const struct mock_authorization *z,
+			    struct mock_response *a);
+void mock_challenge_act(struct mock_ca *ca, const struct mock_place *place,
+			const struct mock_signed *s, struct mock_response *a);
+void mock_challenge_validate(struct mock_ca *ca, struct mock_authorization *z,
+			     struct mock_challenge *c);
 struct mock_order *mock_order_find(const struct mock_ca *ca, int64_t id);
 
 /* Brings an order's status up to its authorizations'. */
