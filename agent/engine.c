@@ -431,7 +431,7 @@ void engine_poke(struct engine *g)
 bool engine_settled(const struct engine *g)
 {
 	return g->looked && g->step_count == 0 && g->elsewhere == 0 && g->heard_first == NULL &&
-	       g->look_ms > mono(g) && !standalone_needed(g->standalone);
+	       g->look_ms > mono(g) && !standalone_needed(g->standalone, false);
 }
 
 struct step *engine_adopt(struct engine *g, const struct machine *m, int64_t id)

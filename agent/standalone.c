@@ -108,7 +108,7 @@ static int answers_remove_dead(struct standalone *st, struct err *e)
 	DIR *dir;
 	int r;
 
-	r = challenge_live_tokens(st->config.store, &live, e);
+	r = challenge_live_tokens(st->config.store, true, &live, e);
 	if (r != 0)
 		return r;
 	dir = opendir(st->directory);
@@ -172,11 +172,12 @@ static bool any_is_locked(const struct standalone *st)
 	return found;
 }
 
-bool standalone_needed(const struct standalone *st)
+bool standalone_needed(const struct standalone *st, bool parked)
 {
 	struct strlist live AUTO_STRLIST = {0};
 
-	if (st->place_count == 0 || challenge_live_tokens(st->config.store, &live, NULL) != 0)
+	if (st->place_count == 0 ||
+	    challenge_live_tokens(st->config.store, parked, &live, NULL) != 0)
 		return false;
 	for (size_t i = 0; i < live.count; i++)
 		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
@@ -196,7 +197,7 @@ static void standalone_close(struct standalone *st)
 
 bool standalone_review(struct standalone *st)
 {
-	bool needed = standalone_needed(st);
+	bool needed = standalone_needed(st, true);
 
 	if (!needed)
 		standalone_close(st);
@@ -522,6 +523,7 @@ static struct hook_call *standalone_ready(const struct solver_task *task, hook_d
 const struct solver_ops solver_standalone = {
 	.name = "standalone",
 	.handles = standalone_handles,
+	.ends_with_us = true,
 	.check = standalone_check,
 	.present = standalone_present,
 	.ready = standalone_ready,

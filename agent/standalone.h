@@ -45,8 +45,9 @@ int standalone_new(const struct standalone_config *config, struct standalone **r
 /* This process has the port. */
 bool standalone_listens(const struct standalone *st);
 
-/* It listens, and a living process, this or another one, still has an answer there. */
-bool standalone_needed(const struct standalone *st);
+/* It listens, and a living process, this or another one, still has an answer there. parked false:
+ * apart from those of orders that this process has parked. */
+bool standalone_needed(const struct standalone *st, bool parked);
 
 /* Gives the port up when it is not needed any more; returns whether it is. */
 bool standalone_review(struct standalone *st);

@@ -7,6 +7,7 @@
 #include "store/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define COLUMNS                                                                                    \
 	"id, order_id, authorization_url, identifier, wildcard, type, url, token, solver, "        \
@@ -113,24 +114,32 @@ int challenge_shared(struct store *s, const struct challenge *c, bool *ret_share
 	return 0;
 }
 
-int challenge_live_tokens(struct store *s, struct strlist *tokens, struct err *e)
+/* While nobody works on it, an order's answers are there as long as who published them. */
+static bool is_shown(const struct store *s, const char *owner, const char *shown_by, bool parked)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT DISTINCT c.token, o.owner FROM challenge AS c "
-				  "JOIN acme_order AS o ON o.id = c.order_id "
-				  "WHERE c.withdrawn = 0 AND o.ended_at = 0 ORDER BY c.token");
+	return owner_alive(s, owner) ||
+	       (owner_alive(s, shown_by) && (parked || strcmp(shown_by, s->owner) != 0));
+}
+
+int challenge_live_tokens(struct store *s, bool parked, struct strlist *tokens, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT DISTINCT c.token, o.owner, o.shown_by FROM challenge AS c "
+			"JOIN acme_order AS o ON o.id = c.order_id "
+			"WHERE c.withdrawn = 0 AND o.ended_at = 0 ORDER BY c.token");
 	int r;
 
 	for (;;) {
 		AUTO_FREE char *token = NULL;
-		char owner[STORE_ID_SIZE];
+		char owner[STORE_ID_SIZE], shown_by[STORE_ID_SIZE];
 
 		r = sql_step(&q, e);
 		if (r <= 0)
 			return r;
 		token = sql_text(&q);
 		sql_copy(&q, owner, sizeof(owner));
-		if (owner_alive(s, owner) && !strlist_has(tokens, token))
+		sql_copy(&q, shown_by, sizeof(shown_by));
+		if (is_shown(s, owner, shown_by, parked) && !strlist_has(tokens, token))
 			strlist_add(tokens, token);
 	}
 }

@@ -36,8 +36,10 @@ int challenge_withdrawn(struct store *s, int64_t id, struct err *e);
 /* Whether another live order still has this token, not withdrawn. */
 int challenge_shared(struct store *s, const struct challenge *c, bool *ret_shared, struct err *e);
 
-/* Tokens, not withdrawn, of orders whose owner is alive (this process's too). */
-int challenge_live_tokens(struct store *s, struct strlist *tokens, struct err *e);
+/* Tokens, not withdrawn, of orders whose owner is alive (this process's too), or, while nobody
+ * works on them, who published their answers. parked false: without orders that this process has
+ * parked. */
+int challenge_live_tokens(struct store *s, bool parked, struct strlist *tokens, struct err *e);
 
 void challenge_free(struct challenge *c);
 void challenge_list_free(struct challenge **list, size_t count);

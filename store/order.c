@@ -14,7 +14,8 @@
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, account_id, key_id, key_kind, key_hash, names, wish, replaces, csr, " \
-	"url, stage, hooked, version_id, created_at, ended_at, " STANDING_COLUMNS ", err_cause"
+	"url, stage, hooked, version_id, created_at, ended_at, " STANDING_COLUMNS ", err_cause, "  \
+	"shown_by, processing_at"
 
 static struct order *order_read(struct sql *q)
 {
@@ -41,6 +42,8 @@ static struct order *order_read(struct sql *q)
 	standing_read(q, &o->standing);
 	sql_copy(q, cause, sizeof(cause));
 	o->standing.error.cause = err_cause_parse(cause);
+	sql_copy(q, o->shown_by, sizeof(o->shown_by));
+	o->processing_at = sql_int(q);
 	return o;
 }
 
@@ -178,8 +181,8 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE acme_order SET " STANDING_SET ", url = $10, stage = $11, "
 				  "hooked = $12, replaces = $13, version_id = $14, ended_at = $15, "
-				  "err_cause = $16 WHERE id = $17 AND owner = $18 AND fence = $19 "
-				  "RETURNING id");
+				  "err_cause = $16, shown_by = $17, processing_at = $18 "
+				  "WHERE id = $19 AND owner = $20 AND fence = $21 RETURNING id");
 	int r;
 
 	r = order_check_url(s, o, e);
@@ -193,6 +196,8 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 	sql_bind_id(&q, o->version_id);
 	sql_bind_int(&q, o->ended_at);
 	sql_bind_text(&q, err_cause_name(o->standing.error.cause));
+	sql_bind_text(&q, o->shown_by);
+	sql_bind_int(&q, o->processing_at);
 	return standing_save(&q, s, o->id, o->standing.fence, e);
 }
 

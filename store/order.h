@@ -27,7 +27,9 @@ struct order {
 	bool hooked;        /* the pre-hook may have run: the post-hook has to */
 	int64_t version_id; /* what it ended in; 0: nothing (yet) */
 	int64_t created_at;
-	int64_t ended_at; /* 0: live */
+	int64_t ended_at;             /* 0: live */
+	char shown_by[STORE_ID_SIZE]; /* owner id of who last published its answers, "": nobody */
+	int64_t processing_at;        /* since when the CA is issuing, 0: it is not */
 	struct standing standing;
 };
 
@@ -42,8 +44,8 @@ int order_load(struct store *s, int64_t id, struct order **ret_order, struct err
 int order_latest(struct store *s, int64_t certificate_id, struct order **ret_order, struct err *e);
 
 /* The fenced UPDATE of the mutable columns (url, stage, hooked, replaces, version_id, ended_at,
- * standing); see account_save. ERR_CONFIG with CAUSE_ORDER_TAKEN when another live order has this
- * URL. */
+ * shown_by, processing_at, standing); see account_save. ERR_CONFIG with CAUSE_ORDER_TAKEN when
+ * another live order has this URL. */
 int order_save(struct store *s, const struct order *o, bool release, struct err *e);
 
 /* Live orders of one certificate, or of all (0). */

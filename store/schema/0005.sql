@@ -10,3 +10,8 @@ UPDATE acme_order SET err_cause = err_type, err_type = '' WHERE err_type = 'inte
 
 -- replaced: orders in a row that another one took the place of at once, since the last end.
 ALTER TABLE renewal ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
+
+-- shown_by: the process whose answers the CA was or may have been told of; they are alive as long as
+-- it is, also while nobody works on the order. processing_at: since when the CA is issuing.
+ALTER TABLE acme_order ADD COLUMN shown_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE acme_order ADD COLUMN processing_at INTEGER NOT NULL DEFAULT 0;

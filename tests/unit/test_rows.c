@@ -459,7 +459,7 @@ static void a_token_is_live_while_a_live_order_of_a_living_owner_needs_it(void *
 	assert_false(shared(s, &a));
 	assert_int_equal(challenge_put(s, &b, NULL), 0);
 	assert_true(shared(s, &a));
-	assert_int_equal(challenge_live_tokens(s, &tokens, NULL), 0);
+	assert_int_equal(challenge_live_tokens(s, true, &tokens, NULL), 0);
 	assert_int_equal(tokens.count, 1);
 	assert_string_equal(tokens.items[0], "token");
 	assert_int_equal(challenge_withdrawn(s, b.id, NULL), 0);
@@ -467,7 +467,7 @@ static void a_token_is_live_while_a_live_order_of_a_living_owner_needs_it(void *
 	assert_true(shared(s, &b));
 	assert_int_equal(claim_release(s, CLAIM_ORDER, www, NULL), 0);
 	strlist_clear(&tokens);
-	assert_int_equal(challenge_live_tokens(s, &tokens, NULL), 0);
+	assert_int_equal(challenge_live_tokens(s, true, &tokens, NULL), 0);
 	assert_int_equal(tokens.count, 0);
 	assert_true(shared(s, &b)); /* nobody works on it now, but it is live */
 	commit(s);

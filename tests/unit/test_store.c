@@ -259,7 +259,10 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 static const char before_0002[] =
 	"ALTER TABLE account DROP COLUMN eab_kid; ALTER TABLE account DROP COLUMN eab_hmac_key; "
 	"ALTER TABLE account DROP COLUMN key_reference; "
-	"ALTER TABLE acme_order DROP COLUMN err_cause; ALTER TABLE renewal DROP COLUMN replaced; "
+	"ALTER TABLE acme_order DROP COLUMN err_cause; "
+	"ALTER TABLE acme_order DROP COLUMN shown_by; "
+	"ALTER TABLE acme_order DROP COLUMN processing_at; ALTER TABLE renewal DROP COLUMN "
+	"replaced; "
 	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN "
 	"accounts; "
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
