@@ -34,7 +34,9 @@ struct work {
 	uint8_t fingerprint[32];        /* of work_probe */
 };
 
-/* Signed by the account of the row given (read again at every signature). Takes request. */
+/* Signed by the account of the row given (read again at every signature). Takes request. An order's
+ * request is asked again after 1, 2 and 4 s when it meets an error that passes. */
+#define WORK_CA_REPEATS 3
 int work_ca(struct step *s, size_t index, int64_t account_id, struct acme_request *request,
 	    struct err *e);
 

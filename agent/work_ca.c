@@ -2,13 +2,19 @@
  *
  * work_ca — requests to the CA as works: the account's row is read when the request is started and
  * at every signature, so that a key roll-over needs no second path.
+ *
+ * An order's request that meets a passing error is asked again by itself, a few times: what the
+ * order has begun (answers that the CA was told of, the other requests of the same stage) is not
+ * given up for it.
  */
 #include "agent/work.h"
 
 #include "acme/binding.h"
 #include "acme/jws.h"
+#include "acme/retry.h"
 #include "agent/config/secret.h"
 #include "agent/engine.h"
+#include "agent/machines.h"
 
 #include <stdlib.h>
 
@@ -16,6 +22,8 @@ struct ca_data {
 	struct engine *engine;
 	int64_t account_id;
 	struct acme_request *request;
+	struct watch *timer; /* until it is asked again */
+	int repeats;
 };
 
 static void ca_data_free(void *data)
@@ -69,12 +77,62 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 	return jws_sign(key, header, bound != NULL ? bound : payload, out, e);
 }
 
+static void ca_start(struct work *w);
+
+static void ca_again(void *arg)
+{
+	struct work *w = arg;
+	struct ca_data *d = w->data;
+
+	d->timer = NULL;
+	ca_start(w);
+}
+
+/* Why it is to be asked again: no usable answer, or an error of the CA's that names no time. */
+static bool ca_passes(const struct acme_response *response, const struct err *e,
+		      struct err *ret_why)
+{
+	if (response == NULL) {
+		*ret_why = *e;
+		return e->code == ERR_NET && e->cause != CAUSE_BAD_NONCE;
+	}
+	if (response->problem == NULL ||
+	    retry_classify(response->problem, response->retry_after) != RETRY_LATER)
+		return false;
+	retry_error(response->problem, 0, 0, ret_why);
+	return true;
+}
+
+/* newOrder only while a person waits: as long as the CA has no order, parking gives nothing up, and
+ * what many certificates ask of a CA that is down stays little. */
+static bool ca_repeats(struct work *w, const struct acme_response *response, const struct err *e)
+{
+	struct ca_data *d = w->data;
+	struct err why = {0};
+	int64_t ms = (int64_t)1000 << d->repeats;
+
+	if (w->step->machine != &machine_order || d->repeats == WORK_CA_REPEATS ||
+	    (d->request->target != ACME_TO_URL && !engine_hurries(d->engine)) ||
+	    !ca_passes(response, e, &why))
+		return false;
+	d->repeats++;
+	step_log(w->step, LOG_NOTICE, "%s; it is asked again in %lld s", why.text,
+		 (long long)ms / 1000);
+	w->handle = NULL;
+	d->timer = loop_watch_timer(engine_loop(d->engine), ms, ca_again, w);
+	return true;
+}
+
 static void ca_answered(void *arg, struct acme_response *response, const struct err *e)
 {
 	struct work *w = arg;
 
-	w->response = response;
 	engine_answered(w->step->engine, response == NULL || response->problem != NULL);
+	if (ca_repeats(w, response, e)) {
+		acme_response_free(response);
+		return;
+	}
+	w->response = response;
 	work_answer(w, e);
 }
 
@@ -111,6 +169,9 @@ static void ca_start(struct work *w)
 
 static void ca_cancel(struct work *w)
 {
+	struct ca_data *d = w->data;
+
+	loop_cancel(engine_loop(d->engine), d->timer);
 	session_cancel(w->handle);
 }
 
