@@ -296,6 +296,26 @@ static int order_suffices(struct look *l, const struct certificate *c, bool *ret
 	return r;
 }
 
+/* What the CA advises of the present certificate (it may have been revoked) is asked also while
+ * there is an order for the next one, which may be parked for long. */
+static int look_asks_only(struct look *l, const struct certificate *c, struct err *e)
+{
+	struct outlook o AUTO_OUTLOOK = {0};
+	struct err why = {0};
+	int r;
+
+	if (!l->g->config.informed)
+		return by_schedule(l->g) ? look_leaves(l, c, INT64_MAX, e) : 0;
+	if (step_of(l->g, &machine_renewal_info, c->id) != NULL)
+		return 0;
+	r = outlook_read(l->g->config.store, c, l->now, &o, &why);
+	if (r != 0)
+		return look_puzzles(l, c, &why, e);
+	if (look_asks(l, c, &o))
+		return look_claim(l, &machine_renewal_info, c->id, e);
+	return by_schedule(l->g) ? look_leaves(l, c, schedule_asks_at(&o.in), e) : 0;
+}
+
 /* An order that is there already, ours or another process's, is what --force asked for, if it
  * suffices. Its end has the certificate looked at again. */
 static int look_is_under_way(struct look *l, const struct certificate *c, struct err *e)
@@ -305,9 +325,7 @@ static int look_is_under_way(struct look *l, const struct certificate *c, struct
 
 	if (scope != NULL && !scope->under_way)
 		r = order_suffices(l, c, &scope->under_way, e);
-	if (r != 0)
-		return r;
-	return by_schedule(l->g) ? look_leaves(l, c, INT64_MAX, e) : 0;
+	return r != 0 ? r : look_asks_only(l, c, e);
 }
 
 static int look_at(struct look *l, const struct open_rows *orders, int64_t id, struct err *e)
