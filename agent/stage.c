@@ -3,14 +3,16 @@
  * stage — the order machine: how one attempt gets a certificate, and what survives a crash.
  *
  *   NEW ⇒ AUTHORIZE ⇒ PRESENT → SETTLE → ANSWER → VALIDATE → FINALIZE → PROCESS → DOWNLOAD
- *               │         ⇑                                                              ⇓
+ *               │         ⇑                   ↑        │                                 ⇓
+ *               │         ⇑                   └────────┘ told again (RFC 8555 8.2)       ⇓
  *               │       REVIEW ← READ (a restart at AUTHORIZE or PRESENT)            WITHDRAW
  *               └→ FINALIZE when every authorization is valid already                    ⇓
- *                                     permanent failure anywhere: ⇒ WITHDRAW       DONE or FAILED
+ *                         permanent failure anywhere, an order that is invalid,    DONE or FAILED
+ *                         an answer that was refused, an hour of PROCESS: ⇒ WITHDRAW
  *
  * REVIEW is AUTHORIZE again, in memory: the row is further already.
  * ⇒ is durable before anything more goes out; → lives in memory. So an order has five commits: its
- * birth (agent/renewal.c), and the four ⇒ of a good run.
+ * birth (agent/renewal.c), and the four ⇒ of a good run; a CA that is slow to issue costs one more.
  *
  * 1. Only step_goes() changes a stage. ask has no effects, except that NEW parks beside an account
  *    that is parked; hear has only database effects. What they write is kept only together with
@@ -21,17 +23,24 @@
  *    has taken them back; a version and its deployments are born in one transaction.
  * 5. After any doubt the CA's order status chooses the stage: pending → REVIEW, ready → FINALIZE
  *    (the same CSR, always), processing → PROCESS, valid → DOWNLOAD, invalid → REVIEW to learn
- *    why, gone (404) ⇒ WITHDRAW.
- * 6. Waiting is step_waits() or the row's next_at, never a sleep.
+ *    why, and then ⇒ WITHDRAW whatever it says, gone (404) ⇒ WITHDRAW. What a challenge or an
+ *    authorization says of our answer counts before that: a refused one ends the attempt although
+ *    the order is pending (agent/verdict.c).
+ * 6. Waiting is step_waits() or the row's next_at, never a sleep; a request that meets a passing
+ *    error is repeated by its work, after 1, 2 and 4 s. What the CA was told of stays answered
+ *    while the order is parked.
  * 7. A claim is charged before anything goes out; the fourth without progress is a failure.
+ *    An answer is nobody's failure only if who had published it (shown_by) has ended since.
  * 8. One live order per certificate and key kind; one live order per order URL.
  */
 #include "agent/stage.h"
 
+#include "acme/identifier.h"
 #include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/fallback.h"
 #include "agent/machines.h"
+#include "agent/verdict.h"
 #include "agent/wire.h"
 #include "base/log.h"
 
@@ -96,6 +105,9 @@ static int order_machine_load(struct step *s, struct err *e)
 	if (r != 0)
 		return r;
 	m->resumed = s->stage == &stage_present || s->stage == &stage_authorize;
+	m->left = m->order->shown_by[0] != '\0' &&
+		  !owner_alive(engine_store(s->engine), m->order->shown_by);
+	m->dated = m->order->processing_at != 0;
 	if (m->resumed)
 		s->stage = &stage_read;
 	if (c == NULL || c->removed_at != 0)
@@ -110,6 +122,14 @@ static int order_machine_save(struct step *s, bool release, struct err *e)
 	if (s->stage->durable)
 		mem_set_str(&o->stage, s->stage->name);
 	return order_save(engine_store(s->engine), o, release, e);
+}
+
+/* One that the CA is issuing goes on at the latest when that has taken too long. */
+static int order_parks(struct step *s, const struct err *why, struct err *e)
+{
+	int64_t until = order_memory(s)->order->processing_at + ORDER_PROCESSING_S;
+
+	return step_parks_before(s, why, until > step_now(s) ? until : INT64_MAX, e);
 }
 
 /* What may pass by itself parks the order where it is; anything else ends the attempt. */
@@ -135,15 +155,15 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 		return r;
 	if (why->cause == CAUSE_ORDER_TAKEN)
 		copy.code = ERR_NET; /* the other order is in no hurry: park */
-	if (s->stage != &stage_withdraw)
-		r = fallback_try(s, s->standing->failures + 1, &copy, &moved, e);
+	if (s->stage ==
+	    &stage_withdraw) /* what made the attempt fail is what people want to read */
+		return step_parks(s, first.code != ERR_NONE ? &first : why, e);
+	if (copy.code != ERR_NET && copy.code != ERR_BUSY)
+		return order_over(s, &copy, e);
+	r = fallback_try(s, s->standing->failures + 1, &copy, &moved, e);
 	if (r != 0)
 		return r;
-	if (moved || (copy.code != ERR_NET && copy.code != ERR_BUSY && s->stage != &stage_withdraw))
-		return order_fails(s, &copy, e);
-	if (s->stage == &stage_withdraw && s->standing->error.code != ERR_NONE)
-		why = &first; /* what made the attempt fail is what people want to read */
-	return step_parks(s, why, e);
+	return moved ? order_fails(s, &copy, e) : order_parks(s, why, e);
 }
 
 void order_forget_authorizations(struct order_memory *m)
@@ -152,10 +172,14 @@ void order_forget_authorizations(struct order_memory *m)
 		acme_authorization_free(m->authorizations[i]);
 	free(TAKE(m->authorizations));
 	m->authorization_count = 0;
+	for (size_t i = 0; m->answers != NULL && i < m->challenge_count; i++) {
+		free(m->answers[i].said);
+		free(m->answers[i].refusal);
+	}
+	free(TAKE(m->answers));
 	challenge_list_free(TAKE(m->challenges), m->challenge_count);
-	free(TAKE(m->answered));
-	free(TAKE(m->fetched));
 	m->challenge_count = 0;
+	refusals_clear(&m->refusals);
 }
 
 static void order_machine_forget(struct step *s)
@@ -228,13 +252,41 @@ int order_problem(struct step *s, const struct work *w, struct err *e)
 	return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
 }
 
+/* RFC 8555 7.4: the identifiers must be those of the request, in any order. */
+static int order_check_names(const struct order *o, const struct acme_order *acme, struct err *e)
+{
+	AUTO_FREE char *wanted = identifier_set(&o->names);
+	AUTO_FREE char *got = identifier_set(&acme->identifiers);
+
+	if (str_equal(wanted, got))
+		return 0;
+	return err_set(e, ERR_PROTOCOL, "the CA made an order for \"%s\" instead of \"%s\"", got,
+		       wanted);
+}
+
 int order_read(struct step *s, const struct work *w, struct acme_order **ret_acme, struct err *e)
+{
+	AUTO_ORDER struct acme_order *acme = NULL;
+	int r = order_problem(s, w, e);
+
+	if (r == 0)
+		r = acme_order_parse(w->response->body.data, w->response->body.len, &acme, e);
+	if (r == 0)
+		r = order_check_names(order_memory(s)->order, acme, e);
+	if (r != 0)
+		return r;
+	*ret_acme = TAKE(acme);
+	return 0;
+}
+
+int order_authorization(struct step *s, const struct work *w, struct acme_authorization **ret_a,
+			struct err *e)
 {
 	int r = order_problem(s, w, e);
 
 	if (r != 0)
 		return r;
-	return acme_order_parse(w->response->body.data, w->response->body.len, ret_acme, e);
+	return acme_authorization_parse(w->response->body.data, w->response->body.len, ret_a, e);
 }
 
 int order_withdraws(struct step *s, struct err *e)
@@ -254,6 +306,18 @@ int order_fails(struct step *s, const struct err *why, struct err *e)
 	return order_withdraws(s, e);
 }
 
+int order_over(struct step *s, const struct err *why, struct err *e)
+{
+	struct renewal renewal = {0};
+	struct err copy = *why;
+	bool moved = false;
+	int r = renewal_load(engine_store(s->engine), s->certificate_id, &renewal, e);
+
+	if (r == 0)
+		r = fallback_try(s, renewal.failures + 1, &copy, &moved, e);
+	return r != 0 ? r : order_fails(s, &copy, e);
+}
+
 static const struct stage *stage_for(enum acme_status status)
 {
 	switch (status) {
@@ -263,7 +327,7 @@ static const struct stage *stage_for(enum acme_status status)
 		return &stage_process;
 	case ACME_VALID:
 		return &stage_download;
-	default: /* pending; invalid: the authorizations say why */
+	default: /* pending; invalid or expired: the authorizations say why */
 		return &stage_review;
 	}
 }
@@ -278,6 +342,10 @@ int order_follows(struct step *s, struct acme_order *acme, struct err *e)
 	m->acme = acme;
 	m->polls = 0;
 	m->since = step_now(s);
+	if (to != &stage_process)
+		m->order->processing_at = 0;
+	else if (m->order->processing_at == 0 || m->order->processing_at > m->since)
+		m->order->processing_at = m->since;
 	if (to == &stage_review)
 		order_forget_authorizations(m);
 	return step_goes(s, to, e);
@@ -295,19 +363,15 @@ void order_waits(struct step *s, int64_t retry_after, int64_t ms)
 	step_waits(s, ms);
 }
 
-int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e)
+bool order_polls(struct step *s, int64_t retry_after, int64_t limit)
 {
 	struct order_memory *m = order_memory(s);
-	struct err why = {0};
 
-	if (step_now(s) - m->since > limit) {
-		err_set(&why, ERR_NET, "the CA has not finished \"%s\" within %lld minutes",
-			s->stage->name, (long long)limit / 60);
-		return order_machine_failed(s, &why, e);
-	}
+	if (step_now(s) - m->since > limit)
+		return false;
 	order_waits(s, retry_after, retry_poll_ms(m->polls, 0));
 	m->polls++;
-	return 0;
+	return true;
 }
 
 /* --- READ: what does the CA say of an order that somebody else had begun? --- */
@@ -322,7 +386,7 @@ static int read_hear(struct step *s, struct work *w, struct err *e)
 	struct acme_order *acme = NULL;
 	int r;
 
-	if (w->response != NULL && w->response->status == 404) {
+	if (w->response != NULL && w->response->status == 404 && order_memory(s)->resumed) {
 		struct err gone = {0};
 
 		err_set(&gone, ERR_NET, "the CA does not know order %lld any more",

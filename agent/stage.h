@@ -10,6 +10,25 @@
 #include "agent/work.h"
 #include "store/challenge.h"
 
+#define ORDER_PROCESSING_S 3600 /* that a CA may take to issue before the order is given up */
+
+/* What is known of a challenge's answer. */
+struct answer {
+	bool told;           /* the CA was told that it may look */
+	bool fetched;        /* our listener has served it */
+	bool valid;          /* the CA's verdict */
+	int tries;           /* how often the CA is told again */
+	char *said;          /* what people were told of it last, or NULL */
+	struct err *refusal; /* the CA did not want to be told, or NULL */
+};
+
+/* The answers that a CA refused (agent/verdict.h). All zero is none. */
+struct refusals {
+	struct strlist names; /* the order's own */
+	struct err why;       /* of the first one that counts */
+	bool missed;          /* all of them while nobody showed our answer: nobody's fault */
+};
+
 /* What an order's step remembers between turns; gone with the process, found again by READ. */
 struct order_memory {
 	struct order *order;     /* the row */
@@ -19,15 +38,20 @@ struct order_memory {
 		*authorizations; /* as AUTHORIZE read them; entries may be NULL */
 	size_t authorization_count;
 	struct challenge **challenges; /* those to be answered now, as PRESENT stored them */
-	bool *answered;                /* … which the CA has been told of already */
-	bool *fetched;                 /* … which our listener has served */
+	struct answer *answers;        /* … as many */
 	size_t challenge_count;
-	char *thumbprint; /* of the account's key (RFC 8555 8.1) */
-	bool resumed;     /* taken up again from its row */
-	int phase;        /* of a stage that asks in several rounds */
-	int polls;        /* of VALIDATE or PROCESS so far */
-	int finalized;    /* how often FINALIZE was asked by this step */
-	int64_t since;    /* Unix seconds when that began */
+	struct refusals refusals; /* of them so far */
+	char *thumbprint;         /* of the account's key (RFC 8555 8.1) */
+	bool resumed;             /* taken up again from its row */
+	bool left;                /* … and who had published its answers has ended */
+	bool asked;               /* this step has asked the CA to judge or to issue */
+	bool dated;               /* the row's processing_at is durable */
+	bool reads;               /* VALIDATE asks for authorizations, not for the order */
+	int phase;                /* of a stage that asks in several rounds */
+	int polls;                /* of VALIDATE or PROCESS so far */
+	int finalized;            /* how often FINALIZE was asked by this step */
+	int64_t since;            /* Unix seconds when that began */
+	int64_t retry_after;      /* the longest that authorizations asked for */
 };
 
 struct order_memory *order_memory(const struct step *s);
@@ -35,8 +59,12 @@ struct order_memory *order_memory(const struct step *s);
 /* The CA's answer as an error when it carries a problem (retry_error), else 0. */
 int order_problem(struct step *s, const struct work *w, struct err *e);
 
-/* Reads the order out of an answer; the CA's problem, or what is wrong with it, as an error. */
+/* Reads the order, or an authorization, out of an answer; the CA's problem, or what is wrong with
+ * it (an order for other names, too), as an error. */
 int order_read(struct step *s, const struct work *w, struct acme_order **ret_acme, struct err *e);
+
+int order_authorization(struct step *s, const struct work *w, struct acme_authorization **ret_a,
+			struct err *e);
 
 /* Keeps the order as just read and goes where its status says (invariant 5). */
 int order_follows(struct step *s, struct acme_order *acme, struct err *e);
@@ -46,6 +74,10 @@ int order_withdraws(struct step *s, struct err *e);
 
 /* The attempt is over: remembers why, and withdraws. */
 int order_fails(struct step *s, const struct err *why, struct err *e);
+
+/* The order can no longer succeed: the attempt ends whatever the kind of the error, which only
+ * chooses when the next one comes (or that another CA is tried). */
+int order_over(struct step *s, const struct err *why, struct err *e);
 
 /* ERR_CONFIG when the certificate was deleted meanwhile: nothing more is asked of the CA. */
 int order_wanted(struct step *s, struct err *e);
@@ -62,8 +94,8 @@ void order_forget_authorizations(struct order_memory *m);
 /* Waits as long as the CA says, which people are told; else ms. */
 void order_waits(struct step *s, int64_t retry_after, int64_t ms);
 
-/* Polls again: as the CA says, else by retry_poll_ms; parks the order after limit seconds. */
-int order_polls(struct step *s, int64_t retry_after, int64_t limit, struct err *e);
+/* Polls again: as the CA says, else by retry_poll_ms. False: not after limit seconds. */
+bool order_polls(struct step *s, int64_t retry_after, int64_t limit);
 
 extern const struct stage stage_new, stage_read, stage_authorize, stage_review, stage_present,
 	stage_settle, stage_answer, stage_validate, stage_finalize, stage_process, stage_download,

@@ -10,8 +10,7 @@
 
 #include "acme/retry.h"
 #include "agent/engine.h"
-#include "agent/leave_out.h"
-#include "agent/standalone.h"
+#include "agent/verdict.h"
 #include "agent/wire.h"
 
 #include <stdio.h>
@@ -32,84 +31,32 @@ static int authorize_ask(struct step *s, struct err *e)
 	return r;
 }
 
-/* Why an authorization that can no longer become valid cannot: its challenge's problem. */
-static int authorization_error(struct step *s, const struct acme_authorization *a, struct err *e)
+static const struct solver_ops *order_solver(const struct step *s)
 {
-	for (size_t i = 0; i < a->challenge_count; i++) {
-		if (a->challenges[i].problem == NULL)
-			continue;
-		retry_error(a->challenges[i].problem, 0, step_now(s), e);
-		e->code = ERR_PROBLEM;
-		return err_while(e, "%s", a->identifier);
-	}
-	return err_set(e, ERR_PROBLEM, "the CA says that the authorization for %s is %s",
-		       a->identifier, acme_status_name(a->status));
+	return wire_solver(json_get_text(order_memory(s)->wish->solver, "name"));
 }
 
-static bool answer_was_left(const struct step *s, const struct acme_authorization *a)
-{
-	for (size_t i = 0; i < a->challenge_count; i++)
-		if (a->challenges[i].token != NULL &&
-		    standalone_was_left(engine_standalone(s->engine), a->challenges[i].token))
-			return true;
-	return false;
-}
-
-static bool may_become_valid(const struct acme_authorization *a)
-{
-	return a->status == ACME_PENDING || a->status == ACME_VALID;
-}
-
-static int authorize_leaves_out(struct step *s, struct err *why, bool *ret_left, struct err *e)
-{
-	const struct order_memory *m = order_memory(s);
-	struct strlist failed AUTO_STRLIST = {0};
-
-	for (size_t i = 0; i < m->authorization_count; i++)
-		if (!may_become_valid(m->authorizations[i]))
-			strlist_addf(&failed, "%s%s", m->authorizations[i]->wildcard ? "*." : "",
-				     m->authorizations[i]->identifier);
-	return leave_out(s, &failed, why, ret_left, e);
-}
-
-/* The process that published or showed the answers died while the CA was asking for them: nobody's
- * fault, so the order is replaced at once (HACKING.md, rule 7). */
-static int authorize_refused(struct step *s, const struct acme_authorization *a, struct err *e)
-{
-	struct err why = {0};
-	bool left = false;
-	int r;
-
-	authorization_error(s, a, &why);
-	if (!order_memory(s)->resumed && !answer_was_left(s, a)) {
-		r = authorize_leaves_out(s, &why, &left, e);
-		if (r != 0)
-			return r;
-		if (left)
-			return order_fails(s, &why, e);
-		*e = why;
-		return e->code;
-	}
-	why.code = ERR_NET;
-	(void)err_because(&why, CAUSE_INTERRUPTED);
-	return order_fails(s, &why, e);
-}
-
+/* One that has failed only when there is no other: it tells why. */
 static const struct acme_challenge *challenge_choose(const struct acme_authorization *a,
 						     const struct solver_ops *solver)
 {
-	for (size_t i = 0; i < a->challenge_count; i++) {
+	const struct acme_challenge *failed = NULL;
+
+	for (size_t i = 0; solver != NULL && i < a->challenge_count; i++) {
 		const struct acme_challenge *c = &a->challenges[i];
 
-		if (c->token != NULL && acme_token_ok(c->token) &&
-		    solver->handles(c->type, a->wildcard))
+		if (c->token == NULL || !acme_token_ok(c->token) ||
+		    !solver->handles(c->type, a->wildcard))
+			continue;
+		if (c->status != ACME_INVALID)
 			return c;
+		failed = failed != NULL ? failed : c;
 	}
-	return NULL;
+	return failed;
 }
 
-static int challenge_missing(const struct acme_authorization *a, const struct solver_ops *solver,
-			     struct err *e)
+static int challenge_missing(const struct acme_authorization *a, const char *name,
+			     const struct solver_ops *solver, struct err *e)
 {
 	struct strlist types AUTO_STRLIST = {0};
 	AUTO_FREE char *offered = NULL;
@@ -118,9 +65,8 @@ static int challenge_missing(const struct acme_authorization *a, const struct so
 		strlist_add(&types, a->challenges[i].type);
 	offered = strlist_join(&types, ", ");
 	return err_set(e, ERR_CONFIG,
-		       "the CA offers %s for %s%s, and the solver %s answers none of them",
-		       offered[0] != '\0' ? offered : "no challenge", a->wildcard ? "*." : "",
-		       a->identifier, solver->name);
+		       "the CA offers %s for %s, and the solver %s answers none of them",
+		       offered[0] != '\0' ? offered : "no challenge", name, solver->name);
 }
 
 static void challenge_remember(struct order_memory *m, struct challenge *c,
@@ -129,30 +75,32 @@ static void challenge_remember(struct order_memory *m, struct challenge *c,
 	size_t n = m->challenge_count++;
 
 	m->challenges = mem_grow(m->challenges, n + 1, sizeof(*m->challenges));
-	m->answered = mem_grow(m->answered, n + 1, sizeof(*m->answered));
-	m->fetched = mem_grow(m->fetched, n + 1, sizeof(*m->fetched));
+	m->answers = mem_grow(m->answers, n + 1, sizeof(*m->answers));
 	m->challenges[n] = c;
-	m->answered[n] = chosen->status != ACME_PENDING && chosen->status != ACME_UNKNOWN;
-	m->fetched[n] = false;
+	m->answers[n] = (struct answer){
+		.told = chosen->status != ACME_PENDING && chosen->status != ACME_UNKNOWN,
+	};
 }
 
+/* Solvers, hooks and files get our name, not the CA's spelling of it. */
 static int authorize_plan(struct step *s, size_t index, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 	const struct acme_authorization *a = m->authorizations[index];
-	const struct solver_ops *solver = wire_solver(json_get_text(m->wish->solver, "name"));
+	const struct solver_ops *solver = order_solver(s);
+	const char *name = verdict_name(m->order, a);
 	const struct acme_challenge *chosen;
 	struct challenge *c;
 
 	if (solver == NULL)
-		return err_set(e, ERR_CONFIG, "no solver is named for %s", a->identifier);
+		return err_set(e, ERR_CONFIG, "no solver is named for %s", name);
 	chosen = challenge_choose(a, solver);
 	if (chosen == NULL)
-		return challenge_missing(a, solver, e);
+		return challenge_missing(a, name, solver, e);
 	c = mem_new(sizeof(*c));
 	c->order_id = s->id;
 	c->authorization_url = mem_str(m->acme->authorizations.items[index]);
-	c->identifier = mem_str(a->identifier);
+	c->identifier = mem_str(a->wildcard ? name + 2 : name);
 	c->wildcard = a->wildcard;
 	c->type = mem_str(chosen->type);
 	c->url = mem_str(chosen->url);
@@ -162,21 +110,57 @@ static int authorize_plan(struct step *s, size_t index, struct err *e)
 	return challenge_put(engine_store(s->engine), c, e);
 }
 
+/* What can no longer become valid, whether or not the order says so, too. */
+static void authorize_judge(struct step *s)
+{
+	struct order_memory *m = order_memory(s);
+
+	for (size_t i = 0; i < m->authorization_count; i++) {
+		const struct acme_authorization *a = m->authorizations[i];
+		const struct acme_challenge *chosen;
+		struct err why = {0};
+		const char *name;
+
+		if (a == NULL)
+			continue;
+		name = verdict_name(m->order, a);
+		chosen = challenge_choose(a, order_solver(s));
+		if (verdict_of_authorization(a, chosen, name, step_now(s), &why) == VERDICT_REFUSED)
+			refusals_add(s, &m->refusals, name, chosen != NULL ? chosen->token : NULL,
+				     &why);
+	}
+}
+
+static bool order_is_dead(const struct order_memory *m)
+{
+	return m->acme->status == ACME_INVALID || m->acme->status == ACME_EXPIRED;
+}
+
+/* No authorization says why. */
+static int authorize_dead(struct step *s, struct err *e)
+{
+	const struct order_memory *m = order_memory(s);
+	struct err why = {0};
+
+	if (m->acme->problem != NULL)
+		retry_error(m->acme->problem, 0, step_now(s), &why);
+	else
+		err_set(&why, ERR_PROBLEM, "the CA made the order %s and says no reason",
+			acme_status_name(m->acme->status));
+	return order_over(s, &why, e);
+}
+
 /* All were read. */
 static int authorize_decide(struct step *s, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 	int r = 0;
 
-	for (size_t i = 0; i < m->authorization_count; i++)
-		if (!may_become_valid(m->authorizations[i]))
-			return authorize_refused(s, m->authorizations[i], e);
-	if (m->acme->status == ACME_INVALID) {
-		if (m->acme->problem != NULL)
-			return retry_error(m->acme->problem, 0, step_now(s), e) != 0 ? ERR_PROBLEM
-										     : 0;
-		return err_set(e, ERR_PROBLEM, "the CA made the order invalid and says no reason");
-	}
+	authorize_judge(s);
+	if (m->refusals.names.count > 0)
+		return refusals_end(s, &m->refusals, e);
+	if (order_is_dead(m))
+		return authorize_dead(s, e);
 	for (size_t i = 0; r == 0 && i < m->authorization_count; i++)
 		if (m->authorizations[i]->status == ACME_PENDING)
 			r = authorize_plan(s, i, e);
@@ -186,21 +170,39 @@ static int authorize_decide(struct step *s, struct err *e)
 		return step_goes(s, &stage_finalize, e);
 	m->phase = 0;
 	m->order->hooked = m->order->hooked || m->wish->pre_hook.count > 0;
+	snprintf(m->order->shown_by, sizeof(m->order->shown_by), "%s",
+		 store_owner(engine_store(s->engine)));
 	return step_goes(s, &stage_present, e);
 }
 
-static int authorize_hear(struct step *s, struct work *w, struct err *e)
+/* RFC 8555 7.1.4: what is authorized are the order's identifiers and nothing else. */
+static int authorize_read(struct step *s, const struct work *w, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
-	int r;
+	AUTO_AUTHORIZATION struct acme_authorization *a = NULL;
+	int r = order_authorization(s, w, &a, e);
 
-	if (w == NULL)
-		return err_set(e, ERR_PROTOCOL, "the CA's order has no authorizations");
-	r = order_problem(s, w, e);
-	if (r == 0)
-		r = acme_authorization_parse(w->response->body.data, w->response->body.len,
-					     &m->authorizations[w->index], e);
+	if (r == 0 && verdict_name(m->order, a) == NULL)
+		r = err_set(e, ERR_PROTOCOL,
+			    "the CA wants an authorization for %s%s, which was not ordered",
+			    a->wildcard ? "*." : "", a->identifier);
 	if (r != 0)
+		return r;
+	m->authorizations[w->index] = TAKE(a);
+	return 0;
+}
+
+/* A dead order's authorizations only say why it is dead. */
+static int authorize_hear(struct step *s, struct work *w, struct err *e)
+{
+	const struct order_memory *m = order_memory(s);
+	int r = 0;
+
+	if (w != NULL)
+		r = authorize_read(s, w, e);
+	else if (!order_is_dead(m))
+		r = err_set(e, ERR_PROTOCOL, "the CA's order has no authorizations");
+	if (r != 0 && !order_is_dead(m))
 		return r;
 	return step_all_heard(s) ? authorize_decide(s, e) : 0;
 }

@@ -14,6 +14,7 @@
 
 #define FINALIZE_LIMIT 3   /* finalize requests of one step */
 #define PROCESS_LIMIT  600 /* seconds, then the order is parked */
+#define PROCESS_DATED  10  /* seconds, then since when is durable: a quick CA costs no commit */
 
 static int finalize_ask(struct step *s, struct err *e)
 {
@@ -29,6 +30,7 @@ static int finalize_ask(struct step *s, struct err *e)
 		r = err_set(e, ERR_NET, "the CA has not taken the CSR in %d tries", FINALIZE_LIMIT);
 	if (r != 0)
 		return r;
+	m->asked = true;
 	return order_asks(
 		s, 0, request_finalize(m->acme->finalize, m->order->csr.data, m->order->csr.len),
 		e);
@@ -62,6 +64,29 @@ static int process_ask(struct step *s, struct err *e)
 	return order_asks(s, 0, request_read(order_memory(s)->order->url), e);
 }
 
+/* Restarts do not make it younger. */
+static int process_waits(struct step *s, int64_t retry_after, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	int64_t since = m->order->processing_at;
+	char at[CLOCK_TEXT_SIZE];
+	struct err why = {0};
+
+	if (step_now(s) - since >= ORDER_PROCESSING_S) {
+		err_set(&why, ERR_NET,
+			"the CA has been issuing since %s and is not done: its order is given up",
+			clock_format(since, at));
+		return order_over(s, &why, e);
+	}
+	if (!order_polls(s, retry_after, PROCESS_LIMIT))
+		return err_set(e, ERR_NET, "the CA has not issued within %d minutes",
+			       PROCESS_LIMIT / 60);
+	if (m->dated || step_now(s) - since < PROCESS_DATED)
+		return 0;
+	m->dated = true;
+	return step_keeps(s, e);
+}
+
 static int process_hear(struct step *s, struct work *w, struct err *e)
 {
 	AUTO_ORDER struct acme_order *acme = NULL;
@@ -71,7 +96,7 @@ static int process_hear(struct step *s, struct work *w, struct err *e)
 	if (r != 0)
 		return r;
 	if (acme->status == ACME_PROCESSING)
-		return order_polls(s, w->response->retry_after, PROCESS_LIMIT, e);
+		return process_waits(s, w->response->retry_after, e);
 	return order_follows(s, TAKE(acme), e);
 }
 

@@ -74,21 +74,6 @@ static int new_ask(struct step *s, struct err *e)
 	return order_asks(s, 0, request_new_order(&o->names, profile, o->replaces), e);
 }
 
-/* RFC 8555 7.4: the identifiers must be those of the request, in any order. */
-static int new_check(const struct order *o, const struct acme_order *acme,
-		     const struct acme_response *response, struct err *e)
-{
-	AUTO_FREE char *wanted = identifier_set(&o->names);
-	AUTO_FREE char *got = identifier_set(&acme->identifiers);
-
-	if (!str_equal(wanted, got))
-		return err_set(e, ERR_PROTOCOL, "the CA made an order for \"%s\" instead of \"%s\"",
-			       got, wanted);
-	if (response->location == NULL)
-		return err_set(e, ERR_PROTOCOL, "the CA's new order has no Location");
-	return 0;
-}
-
 /* Whatever the CA says against an order that replaces one, without it the order may be fine: CAs
  * disagree about the status and the type of that refusal (RFC 9773 5 has 409 alreadyReplaced). */
 static bool new_refuses_to_replace(const struct order *o, const struct work *w)
@@ -119,6 +104,19 @@ static int new_without_replaces(struct step *s, const struct work *w, struct err
 	return step_goes(s, &stage_new, e);
 }
 
+/* The order's own name for an identifier in the CA's spelling; NULL: the order is not about it. */
+static const char *new_name(const struct order *o, const char *spelled)
+{
+	AUTO_FREE char *name = NULL;
+
+	if (spelled == NULL || identifier_canonical(spelled, &name, NULL) != 0)
+		return NULL;
+	for (size_t i = 0; i < o->names.count; i++)
+		if (str_equal(o->names.items[i], name))
+			return o->names.items[i];
+	return NULL;
+}
+
 /* The CA refuses names one by one (RFC 8555 6.7.1), and the rest may be fine. */
 static int new_refused(struct step *s, const struct work *w, struct err *e)
 {
@@ -128,9 +126,12 @@ static int new_refused(struct step *s, const struct work *w, struct err *e)
 	bool left = false;
 	int r;
 
-	for (size_t i = 0; p != NULL && i < p->subproblem_count; i++)
-		if (p->subproblems[i].identifier != NULL)
-			strlist_add(&names, p->subproblems[i].identifier);
+	for (size_t i = 0; p != NULL && i < p->subproblem_count; i++) {
+		const char *name = new_name(order_memory(s)->order, p->subproblems[i].identifier);
+
+		if (name != NULL && !strlist_has(&names, name))
+			strlist_add(&names, name);
+	}
 	if (names.count == 0)
 		return e->code;
 	r = leave_out(s, &names, &why, &left, e);
@@ -150,9 +151,8 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return new_refused(s, w, e);
-	r = new_check(m->order, acme, w->response, e);
-	if (r != 0)
-		return r;
+	if (w->response->location == NULL)
+		return err_set(e, ERR_PROTOCOL, "the CA's new order has no Location");
 	mem_set_str(&m->order->url, w->response->location);
 	step_log(s, LOG_NOTICE, "the CA accepted the order for %zu name%s", m->order->names.count,
 		 m->order->names.count == 1 ? "" : "s");

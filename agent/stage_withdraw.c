@@ -92,6 +92,9 @@ static int withdraw_failed(struct step *s, struct err *e)
 	r = withdraw_replaces(s, why, &replaced, e);
 	if (r != 0 || replaced)
 		return r;
+	/* It was dead when it was taken up: that was not what a command has tried. */
+	if (order_memory(s)->resumed && !order_memory(s)->asked)
+		engine_again(s->engine, s->certificate_id);
 	r = step_certificate_failed(s, why, e);
 	return r != 0 ? r : step_event(s, "failed", "%s", why->text);
 }

@@ -75,6 +75,11 @@ int step_goes(struct step *s, const struct stage *to, struct err *e)
 		s->standing->next_at = 0;
 	}
 	s->saved = to;
+	return step_keeps(s, e);
+}
+
+int step_keeps(struct step *s, struct err *e)
+{
 	s->wrote = true;
 	return s->machine->save(s, false, e);
 }
@@ -131,9 +136,15 @@ static int64_t step_back_off(const struct step *s, const struct err *why, int64_
 
 int step_parks(struct step *s, const struct err *why, struct err *e)
 {
-	struct standing *st = s->standing;
+	return step_parks_before(s, why, INT64_MAX, e);
+}
 
-	return step_parks_until(s, why, step_back_off(s, why, &st->failures, st->next_at), e);
+int step_parks_before(struct step *s, const struct err *why, int64_t latest, struct err *e)
+{
+	struct standing *st = s->standing;
+	int64_t next_at = step_back_off(s, why, &st->failures, st->next_at);
+
+	return step_parks_until(s, why, next_at < latest ? next_at : latest, e);
 }
 
 int step_parks_until(struct step *s, const struct err *why, int64_t next_at, struct err *e)

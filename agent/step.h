@@ -79,6 +79,9 @@ struct step {
  * are cancelled. */
 int step_goes(struct step *s, const struct stage *to, struct err *e);
 
+/* Writes the row as it is, at the stage it is at. */
+int step_keeps(struct step *s, struct err *e);
+
 /* The same stage asks again in ms milliseconds. No failure, nothing durable. */
 void step_waits(struct step *s, int64_t ms);
 
@@ -91,6 +94,9 @@ void step_rests(struct step *s, const struct err *why);
  * live certificate. A try that an operator's hand made within a back-off is not
  * counted: the time that was set holds. */
 int step_parks(struct step *s, const struct err *why, struct err *e);
+
+/* The same, but it goes on at the latest then. */
+int step_parks_before(struct step *s, const struct err *why, int64_t latest, struct err *e);
 
 /* The same until a time that something else sets (the account, for its orders). Not counted. */
 int step_parks_until(struct step *s, const struct err *why, int64_t next_at, struct err *e);

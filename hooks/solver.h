@@ -27,6 +27,7 @@ typedef struct hook_call *solver_op(const struct solver_task *task, hook_done *d
 struct solver_ops {
 	const char *name;
 	bool (*handles)(const char *type, bool wildcard);
+	bool ends_with_us; /* answers are there as long as a process of ours */
 	/* Checks settings before anything is asked of a CA: directory there, program runnable. */
 	int (*check)(const struct json *settings, struct err *e);
 	solver_op *present;  /* idempotent: may run again after a crash */
