@@ -60,6 +60,11 @@ static struct work *heard_next(struct engine *g)
 
 /* --- one step inside a turn --- */
 
+void engine_failed(const struct step *s)
+{
+	counters_failed(s->engine->config.counters, s->machine->name, s->stage->name);
+}
+
 /* The row is somebody else's by now (invariant 1: who has no row any more stops), or the store
  * itself failed, which spoils the turn. */
 static int step_gave_up(struct step *s, const struct err *why, struct err *e)
@@ -96,7 +101,7 @@ static int step_try(struct step *s, struct work *w,
 	store_step_undo(store);
 	if (r == ERR_STORE || r == ERR_BUG || why.cause == CAUSE_LOST)
 		return step_gave_up(s, &why, e);
-	counters_failed(s->engine->config.counters, s->machine->name, s->stage->name);
+	engine_failed(s);
 	r = store_step_begin(store, e);
 	if (r != 0)
 		return r;

@@ -139,6 +139,9 @@ bool engine_target_busy(const struct engine *g, const struct step *except, int64
  * command may try once more. */
 void engine_again(struct engine *g, int64_t certificate_id);
 
+/* Counts that a step's stage could not go on, where it says so otherwise than by an error. */
+void engine_failed(const struct step *s);
+
 /* For work.c: w was answered. */
 void engine_heard(struct engine *g, struct work *w);
 void engine_unheard(struct engine *g, struct work *w); /* takes it out of the queue again */

@@ -468,7 +468,8 @@ static int look_all(struct look *l, struct err *e)
 /* Another process has rows that we want, or its answers need our listener. */
 static bool look_waits(struct engine *g)
 {
-	bool serves = standalone_review(g->standalone);
+	bool serves = standalone_review(g->standalone) &&
+		      (!g->config.by_hand || standalone_needed(g->standalone, false));
 
 	if (g->config.by_hand && !g->waits_said && g->step_count == 0 &&
 	    (g->elsewhere > 0 || serves)) {

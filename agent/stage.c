@@ -124,6 +124,8 @@ static int order_machine_save(struct step *s, bool release, struct err *e)
 	return order_save(engine_store(s->engine), o, release, e);
 }
 
+static int order_ends(struct step *s, const struct err *why, struct err *e);
+
 /* One that the CA is issuing goes on at the latest when that has taken too long. */
 static int order_parks(struct step *s, const struct err *why, struct err *e)
 {
@@ -159,7 +161,7 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 	    &stage_withdraw) /* what made the attempt fail is what people want to read */
 		return step_parks(s, first.code != ERR_NONE ? &first : why, e);
 	if (copy.code != ERR_NET && copy.code != ERR_BUSY)
-		return order_over(s, &copy, e);
+		return order_ends(s, &copy, e);
 	r = fallback_try(s, s->standing->failures + 1, &copy, &moved, e);
 	if (r != 0)
 		return r;
@@ -306,7 +308,7 @@ int order_fails(struct step *s, const struct err *why, struct err *e)
 	return order_withdraws(s, e);
 }
 
-int order_over(struct step *s, const struct err *why, struct err *e)
+static int order_ends(struct step *s, const struct err *why, struct err *e)
 {
 	struct renewal renewal = {0};
 	struct err copy = *why;
@@ -316,6 +318,12 @@ int order_over(struct step *s, const struct err *why, struct err *e)
 	if (r == 0)
 		r = fallback_try(s, renewal.failures + 1, &copy, &moved, e);
 	return r != 0 ? r : order_fails(s, &copy, e);
+}
+
+int order_over(struct step *s, const struct err *why, struct err *e)
+{
+	engine_failed(s);
+	return order_ends(s, why, e);
 }
 
 static const struct stage *stage_for(enum acme_status status)

@@ -105,8 +105,18 @@ static int answer_ask(struct step *s, struct err *e)
  * crash it may be answered already. */
 static bool answer_is_refused(const struct work *w)
 {
-	return w->response != NULL && w->response->problem != NULL &&
-	       retry_classify(w->response->problem, w->response->retry_after) == RETRY_CONFIG;
+	switch (w->response != NULL && w->response->problem != NULL
+			? retry_classify(w->response->problem, w->response->retry_after)
+			: RETRY_LATER) {
+	case RETRY_LATER:
+	case RETRY_WAIT:
+	case RETRY_NONCE:
+	case RETRY_ACCOUNT:
+	case RETRY_OPERATOR:
+		return false;
+	default:
+		return true;
+	}
 }
 
 static int answer_heard(struct step *s, const struct work *w, struct err *e)

@@ -159,14 +159,23 @@ bool standalone_listens(const struct standalone *st)
 	return st->place_count > 0;
 }
 
-static bool any_is_locked(const struct standalone *st)
+static bool holds(const struct standalone *st, const char *token)
+{
+	for (size_t i = 0; i < st->hold_count; i++)
+		if (str_equal(st->holds[i].token, token))
+			return true;
+	return false;
+}
+
+static bool any_is_locked(const struct standalone *st, bool parked)
 {
 	const struct dirent *entry;
 	bool found = false;
 	DIR *dir = opendir(st->directory);
 
 	while (!found && dir != NULL && (entry = readdir(dir)) != NULL)
-		found = acme_token_ok(entry->d_name) && answer_is_locked(st, entry->d_name);
+		found = acme_token_ok(entry->d_name) && answer_is_locked(st, entry->d_name) &&
+			(parked || !holds(st, entry->d_name));
 	if (dir != NULL)
 		closedir(dir);
 	return found;
@@ -182,7 +191,7 @@ bool standalone_needed(const struct standalone *st, bool parked)
 	for (size_t i = 0; i < live.count; i++)
 		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
 			return true;
-	return any_is_locked(st);
+	return any_is_locked(st, parked);
 }
 
 static void standalone_close(struct standalone *st)
