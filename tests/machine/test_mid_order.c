@@ -4,6 +4,7 @@
  * dead or never done, and what goes on beside one that is parked.
  */
 #include "tests/machine/world.h"
+#include "tests/unit/web_server.h"
 
 #include "agent/standalone.h"
 #include "base/file.h"
@@ -149,8 +150,8 @@ static void wants_standalone(struct world *w, struct certificate *c)
 {
 	AUTO_FREE char *wish = mem_printf(
 		"{\"key\":\"ec-256\",\"solver\":{\"name\":\"standalone\",\"address\":\"127.0.0.1\","
-		"\"port\":47914},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
-		w->files);
+		"\"port\":%d},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
+		web_server_free_port(), w->files);
 
 	mem_set_str(&c->wish, wish);
 }
