@@ -186,14 +186,11 @@ static bool turn_wanted(const struct engine *g)
 	return false;
 }
 
-static int turn_run(struct engine *g, struct err *e)
+/* Between its begin and its end. */
+static int turn_write(struct engine *g, struct err *e)
 {
-	int r;
+	int r = turn_hear(g, e);
 
-	r = store_turn_begin(g->config.store, e);
-	if (r != 0)
-		return r;
-	r = turn_hear(g, e);
 	if (r == 0 && g->drain_ms == 0 && g->look_ms <= mono(g))
 		r = engine_look(g, e);
 	if (r == 0 && g->drain_ms == 0)
@@ -205,6 +202,18 @@ static int turn_run(struct engine *g, struct err *e)
 		return r;
 	}
 	return store_turn_commit(g->config.store, e);
+}
+
+static int turn_run(struct engine *g, struct err *e)
+{
+	int r = store_turn_begin(g->config.store, e);
+
+	if (r != 0)
+		return r;
+	log_hold();
+	r = turn_write(g, e);
+	log_release();
+	return r;
 }
 
 /* After the commit: counts it, drops what is over, and starts what was asked for. */

@@ -66,10 +66,13 @@ int run_turn(struct context *c, int (*write)(void *arg, struct err *e), void *ar
 
 	if (r != 0)
 		return r;
+	log_hold();
 	r = write(arg, e);
 	if (r == 0)
-		return store_turn_commit(c->store, e);
-	store_turn_undo(c->store);
+		r = store_turn_commit(c->store, e);
+	else
+		store_turn_undo(c->store);
+	log_release();
 	return r;
 }
 

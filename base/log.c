@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -17,12 +18,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LABEL_MAX 160 /* bytes of a label in a field, quotes included */
+#define LABEL_MAX 160               /* bytes of a label in a field, quotes included */
+#define HELD_MAX  ((size_t)1 << 20) /* bytes; lines beyond are written at once */
 #define PLAIN     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/*-"
 
 enum log_level log_level = LOG_NOTICE;
 static enum log_format log_format = LOG_TEXT;
 static bool log_to_journal;
+static bool log_holds;
+static struct buf log_held; /* whole lines */
 
 static const char *const level_names[LOG_LEVELS] = {"error", "notice", "info", "debug"};
 static const int priorities[LOG_LEVELS] = {3, 5, 6, 7}; /* syslog(3) */
@@ -176,6 +180,42 @@ size_t log_print(const struct log_entry *entry, char *line, size_t size)
 	return l.len;
 }
 
+static void line_write(const char *line, size_t len)
+{
+	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
+		;
+}
+
+void log_hold(void)
+{
+	log_holds = true;
+}
+
+void log_release(void)
+{
+	struct buf held = log_held;
+
+	log_holds = false;
+	log_held = (struct buf){0};
+	for (size_t at = 0; at < held.len;) {
+		size_t len = strcspn(held.data + at, "\n") + 1;
+
+		line_write(held.data + at, len);
+		at += len;
+	}
+	buf_free(&held);
+}
+
+/* False: there is no room to keep it, or nobody wants that. */
+static bool line_hold(const char *line, size_t len)
+{
+	if (!log_holds)
+		return false;
+	if (log_held.data == NULL)
+		buf_init(&log_held, HELD_MAX);
+	return buf_add(&log_held, line, len) == 0;
+}
+
 void log_about(enum log_level level, const struct log_about *about, const char *format, va_list ap)
 {
 	int saved = errno;
@@ -189,8 +229,8 @@ void log_about(enum log_level level, const struct log_about *about, const char *
 	if (vsnprintf(raw, sizeof(raw), format, ap) < 0)
 		snprintf(raw, sizeof(raw), "%s", format);
 	len = log_print(&entry, line, sizeof(line));
-	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
-		;
+	if (!line_hold(line, len))
+		line_write(line, len);
 	errno = saved;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * log — lines for the operator on stderr. Only agent/ may log; below it errors travel in struct
- * err. The level and the format are the project's only global variables.
+ * err. The level, the format and what is held are the project's only global variables.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -34,6 +34,12 @@ bool log_set_format(const char *name);
 /* Looks whether stderr is the journal (JOURNAL_STREAM): then each line begins with its priority,
  * "<3>", in place of our name. */
 void log_look_at_journal(void);
+
+/* Between these two, lines are kept: whoever reads them slowly (a pager, a journal that stands
+ * still) would keep waiting whom we keep waiting. So whoever holds the store's turn holds its
+ * lines, and says after the commit what it did. A process that dies in between did nothing. */
+void log_hold(void);
+void log_release(void);
 
 /* What a line is about, for formats with fields. Borrowed. */
 struct log_about {

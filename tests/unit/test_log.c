@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW    1795000000
 #define HORROR "\"}\nlevel=error msg=forged\r\x1b[31m\\ \xe2\x80\xae\xff"
@@ -109,6 +111,44 @@ static void a_line_that_is_too_long_is_cut_in_its_message(void **state)
 			}
 }
 
+static size_t all_that_was_said(int fd, char text[4096])
+{
+	ssize_t got = read(fd, text, 4095);
+
+	text[got > 0 ? got : 0] = '\0';
+	return got > 0 ? (size_t)got : 0;
+}
+
+static void what_is_held_is_said_at_the_end_and_in_order(void **state)
+{
+	char text[4096];
+	int before = dup(STDERR_FILENO);
+	int ends[2];
+	size_t during, after;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_true(log_set_format("text"));
+	fflush(stderr);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	log_hold();
+	log_line(LOG_ERROR, "first");
+	log_line(LOG_ERROR, "second");
+	during = all_that_was_said(ends[0], text);
+	log_release();
+	log_line(LOG_ERROR, "third");
+	log_hold();
+	log_release();
+	after = all_that_was_said(ends[0], text);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(during, 0);
+	assert_int_equal(after, strlen(text));
+	assert_string_equal(text, "everleaf: first\neverleaf: second\neverleaf: third\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +156,7 @@ int main(void)
 		cmocka_unit_test(foreign_text_stays_inside_its_field),
 		cmocka_unit_test(every_json_line_can_be_parsed_and_says_what_was_said),
 		cmocka_unit_test(a_line_that_is_too_long_is_cut_in_its_message),
+		cmocka_unit_test(what_is_held_is_said_at_the_end_and_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
