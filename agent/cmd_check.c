@@ -5,6 +5,7 @@
  */
 #include "agent/check.h"
 #include "agent/run.h"
+#include "agent/stream.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +15,9 @@
 struct check {
 	struct check_limits limits;
 	int64_t now;
-	struct strlist lines;    /* of those that are not well */
-	struct json *list;       /* of all */
+	struct strlist lines; /* of those that are not well */
+	struct stream s;      /* with --json: of all */
+	bool json;
 	size_t by[CHECK_LEVELS]; /* how many */
 	size_t count;
 	bool any;     /* one has been issued: */
@@ -25,7 +27,6 @@ struct check {
 static void check_clear(struct check *k)
 {
 	strlist_clear(&k->lines);
-	json_free(k->list);
 }
 
 static int limit_read(const char *option, const char *text, struct check_limit *limit,
@@ -37,19 +38,31 @@ static int limit_read(const char *option, const char *text, struct check_limit *
 		     option, text);
 }
 
+static void check_begin(struct check *k)
+{
+	if (!k->json || k->s.depth > 0)
+		return;
+	stream_begin(&k->s);
+	stream_open(&k->s, "check", '{');
+	stream_open(&k->s, "certificates", '[');
+}
+
 static void check_note(struct check *k, const struct report *r, enum check_level level,
 		       const char *text)
 {
-	struct json *j = json_new_map();
+	struct json *j;
 
-	json_put_text(j, "name", r->certificate->name);
-	json_put_text(j, "level", check_level_name(level));
-	json_put_text(j, "text", text);
-	json_put(j, "not_after", report_time(r->live != NULL ? r->live->not_after : 0));
-	json_add(k->list, j);
 	k->by[level]++;
 	k->count++;
-	if (level != CHECK_OK)
+	if (k->json) {
+		check_begin(k);
+		j = json_new_map();
+		json_put_text(j, "name", r->certificate->name);
+		json_put_text(j, "level", check_level_name(level));
+		json_put_text(j, "text", text);
+		json_put(j, "not_after", report_time(r->live != NULL ? r->live->not_after : 0));
+		stream_put(&k->s, NULL, j);
+	} else if (level != CHECK_OK)
 		strlist_addf(&k->lines, "%s: %s: %s", r->certificate->name, check_level_name(level),
 			     text);
 }
@@ -74,10 +87,13 @@ static int check_named(struct context *c, struct check *k, struct err *e)
 	for (size_t i = 0; i < c->options->operands.count; i++) {
 		AUTO_CERTIFICATE struct certificate *certificate = NULL;
 		AUTO_REPORT struct report *report = NULL;
-		int r = run_find(c, c->options->operands.items[i], &certificate, e);
+		int r = store_look_begin(c->store, e);
 
 		if (r == 0)
+			r = run_find(c, c->options->operands.items[i], &certificate, e);
+		if (r == 0)
 			r = report_read(c, certificate, &report, e);
+		store_look_end(c->store);
 		if (r == 0)
 			r = check_one(k, report, e);
 		if (r != 0)
@@ -88,7 +104,7 @@ static int check_named(struct context *c, struct check *k, struct err *e)
 
 static int check_all(struct context *c, struct check *k, struct err *e)
 {
-	return report_all(c, (struct report_list){.fn = check_one, .arg = k}, e);
+	return report_all(c, &(struct report_list){.fn = check_one, .arg = k}, e);
 }
 
 static char *check_summary(const struct check *k)
@@ -129,15 +145,27 @@ static void check_print(const struct check *k, enum check_level level, const cha
 	}
 }
 
+/* The verdict comes after what it rests on; also after those that could be read before it was known
+ * that not all can. */
 static void check_json(struct check *k, enum check_level level, const char *summary)
 {
-	struct json *j = json_new_map();
+	check_begin(k);
+	stream_close(&k->s);
+	stream_put(&k->s, "level", json_new_text(check_level_name(level)));
+	stream_put(&k->s, "code", json_new_number(level));
+	stream_put(&k->s, "text", json_new_text(summary));
+	stream_end(&k->s);
+}
 
-	json_put_text(j, "level", check_level_name(level));
-	json_put_number(j, "code", level);
-	json_put_text(j, "text", summary);
-	json_put(j, "certificates", k->list != NULL ? TAKE(k->list) : json_new_list());
-	report_print("check", j);
+static int check_read(struct context *c, struct check *k, struct err *e)
+{
+	int r = limit_read("warning", c->options->warning, &k->limits.warning, e);
+
+	if (r == 0)
+		r = limit_read("critical", c->options->critical, &k->limits.critical, e);
+	if (r != 0)
+		return r;
+	return c->options->operands.count > 0 ? check_named(c, k, e) : check_all(c, k, e);
 }
 
 static int check_run(struct context *c, struct err *e)
@@ -145,24 +173,23 @@ static int check_run(struct context *c, struct err *e)
 	struct check k AUTO(check_clear) = {
 		.limits = {{.part = 4}, {.part = 8}},
 		.now = clock_now(c->clock),
-		.list = json_new_list(),
+		.json = c->options->json,
 	};
 	AUTO_FREE char *summary = NULL;
 	enum check_level level;
-	int r;
+	int r = check_read(c, &k, e);
 
-	r = limit_read("warning", c->options->warning, &k.limits.warning, e);
-	if (r == 0)
-		r = limit_read("critical", c->options->critical, &k.limits.critical, e);
-	if (r == 0)
-		r = c->options->operands.count > 0 ? check_named(c, &k, e) : check_all(c, &k, e);
+	if (r != 0 && k.s.depth > 0) {
+		check_json(&k, CHECK_UNKNOWN, e->text);
+		return CHECK_UNKNOWN;
+	}
 	if (r != 0)
 		return r;
 	level = k.by[CHECK_CRITICAL] > 0  ? CHECK_CRITICAL
 		: k.by[CHECK_WARNING] > 0 ? CHECK_WARNING
 					  : CHECK_OK;
 	summary = check_summary(&k);
-	if (c->options->json)
+	if (k.json)
 		check_json(&k, level, summary);
 	else
 		check_print(&k, level, summary);
@@ -172,7 +199,7 @@ static int check_run(struct context *c, struct err *e)
 /* A monitor reads what is printed, and takes a code that is not one of its own for the worst. */
 int cmd_check(struct context *c, struct err *e)
 {
-	struct check nothing = {0};
+	struct check nothing = {.json = c->options->json};
 	struct err why = {0};
 	int r = run_reader(c, check_run, &why);
 

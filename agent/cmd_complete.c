@@ -58,13 +58,12 @@ static void offer_argument(struct completion *t, const char *option)
 
 static int offer_certificates(struct context *c, struct completion *t, struct err *e)
 {
-	struct certificate **list = NULL;
-	size_t count = 0;
-	int r = certificate_list(c->store, &list, &count, e);
+	struct certificate_walk w AUTO_CERTIFICATE_WALK = {0};
+	int r;
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		offer(t, list[i]->name, "");
-	certificate_list_free(list, count);
+	while ((r = certificate_walk(c->store, &w, e)) > 0)
+		for (size_t i = 0; i < w.count; i++)
+			offer(t, w.list[i]->name, "");
 	return r;
 }
 

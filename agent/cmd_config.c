@@ -6,6 +6,7 @@
 #include "agent/command.h"
 #include "agent/config/config.h"
 #include "agent/report.h"
+#include "agent/stream.h"
 #include "store/account.h"
 #include "store/certificate.h"
 
@@ -40,30 +41,61 @@ static int certificate_json(struct store *s, const struct certificate *c, struct
 	return 0;
 }
 
-/* {NAME: …} of what commands made. */
-static int commands_json(struct store *s, struct json *map, struct err *e)
+/* One piece of what commands made, copied in one look; NULL for what is the file's. A certificate
+ * and its account are of one moment; pieces need not be, as what they say is of one each. */
+struct made {
+	struct certificate_walk w;
+	struct json *of[STORE_PIECE]; /* of w's; owned */
+};
+
+static void made_clear(struct made *m)
 {
-	struct certificate **list = NULL;
-	size_t count = 0;
-	int r = certificate_list(s, &list, &count, e);
+	for (size_t i = 0; i < STORE_PIECE; i++)
+		json_free(TAKE(m->of[i]));
+}
 
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct json *j = NULL;
+static int made_read(struct store *s, struct made *m, struct err *e)
+{
+	int r = store_look_begin(s, e);
 
-		if (!certificate_is_of_command(list[i]))
-			continue;
-		r = certificate_json(s, list[i], &j, e);
-		if (r == 0)
-			json_put(map, list[i]->name, j);
+	if (r != 0)
+		return r;
+	r = certificate_walk(s, &m->w, e);
+	for (size_t i = 0; r >= 0 && i < m->w.count; i++) {
+		int one = certificate_is_of_command(m->w.list[i])
+				  ? certificate_json(s, m->w.list[i], &m->of[i], e)
+				  : 0;
+
+		r = one != 0 ? one : r;
 	}
-	certificate_list_free(list, count);
+	store_look_end(s);
+	return r;
+}
+
+/* Calls print for each of them, after its look. */
+static int made_each(struct store *s,
+		     void (*print)(void *arg, const char *name, struct json *value), void *arg,
+		     struct err *e)
+{
+	struct made m = {0};
+	int r;
+
+	while ((r = made_read(s, &m, e)) > 0) {
+		for (size_t i = 0; i < m.w.count; i++)
+			if (m.of[i] != NULL)
+				print(arg, m.w.list[i]->name, TAKE(m.of[i]));
+		made_clear(&m);
+	}
+	made_clear(&m);
+	certificate_walk_clear(&m.w);
 	return r;
 }
 
 /* Comments: a certificate of a command does not become one of the file by being copied there. */
-static void command_print(void *arg, const char *name, const struct json *value)
+static void made_print(void *arg, const char *name, struct json *value)
 {
-	AUTO_FREE char *text = json_print(value, false);
+	AUTO_JSON struct json *owned = value;
+	AUTO_FREE char *text = json_print(owned, false);
 	bool *titled = arg;
 
 	if (!*titled)
@@ -72,20 +104,29 @@ static void command_print(void *arg, const char *name, const struct json *value)
 	printf("#   %s: %s\n", name, text);
 }
 
-static void show(const struct context *c, const struct config *config, const struct json *commands)
+static void made_put(void *arg, const char *name, struct json *value)
 {
+	stream_put(arg, name, value);
+}
+
+static int show(const struct context *c, const struct config *config, struct err *e)
+{
+	struct stream s = {0};
 	bool titled = false;
+	int r;
 
-	if (c->options->json) {
-		struct json *both = json_new_map();
-
-		json_put(both, "file", json_clone(config->effective));
-		json_put(both, "commands", json_clone(commands));
-		report_print("config", both);
-		return;
+	if (!c->options->json) {
+		config_print(config);
+		return made_each(c->store, made_print, &titled, e);
 	}
-	config_print(config);
-	json_each(commands, command_print, &titled);
+	stream_begin(&s);
+	stream_open(&s, "config", '{');
+	stream_put(&s, "file", json_clone(config->effective));
+	stream_open(&s, "commands", '{');
+	r = made_each(c->store, made_put, &s, e);
+	if (r == 0)
+		stream_end(&s);
+	return r;
 }
 
 int cmd_config(struct context *c, struct err *e)
@@ -93,18 +134,16 @@ int cmd_config(struct context *c, struct err *e)
 	const struct strlist *operands = &c->options->operands;
 	struct config_errors errors AUTO(config_errors_clear) = {0};
 	AUTO_CONFIG struct config *config = NULL;
-	AUTO_JSON struct json *commands = json_new_map();
 	bool asked;
 	const char *path = command_config_file(c->options, &asked);
 	int r;
 
 	if (operands->count != 1 || !str_equal(operands->items[0], "show"))
 		return usage(e, "everleaf config does \"show\"");
-	r = commands_json(c->store, commands, e);
-	if (r != 0)
-		return r;
 	config = config_read(asked || access(path, F_OK) == 0 ? path : NULL, 0, &errors);
 	config_errors_print(&errors);
-	show(c, config, commands);
+	r = show(c, config, e);
+	if (r != 0)
+		return r;
 	return config_errors_count(&errors, false) > 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -7,17 +7,26 @@
 
 #include <stdio.h>
 
+static void metrics_flush(const struct buf *text)
+{
+	(void)fwrite(text->data, 1, text->len, stdout); /* main asks whether that failed */
+}
+
 static int metrics_run(struct context *c, struct err *e)
 {
+	struct metrics m AUTO_METRICS = {0};
 	struct buf text AUTO_BUF = {0};
-	int r;
+	int r = metrics_read(c, &m, e);
 
 	buf_init(&text, METRICS_MAX);
-	r = metrics_text(c, NULL, &text, e);
+	if (c->options->textfile == NULL)
+		m.flush = metrics_flush;
+	if (r == 0)
+		r = metrics_print(&m, &text, e);
 	if (r == 0 && c->options->textfile != NULL)
-		r = metrics_write(c->options->textfile, &text, e);
-	else if (r == 0)
-		(void)fwrite(text.data, 1, text.len, stdout); /* main asks whether that failed */
+		return metrics_write(c->options->textfile, &text, e);
+	if (r == 0)
+		metrics_flush(&text);
 	return r;
 }
 

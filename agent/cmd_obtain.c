@@ -56,28 +56,29 @@ static char *handle_default(const char *name)
 	return handle;
 }
 
+static int obtain_find_names(struct obtain *b, struct err *e)
+{
+	struct certificate_walk w AUTO_CERTIFICATE_WALK = {0};
+	AUTO_FREE char *wanted = identifier_set(&b->names);
+	int r = 0;
+
+	while (b->certificate == NULL && (r = certificate_walk(b->c->store, &w, e)) > 0)
+		for (size_t i = 0; i < w.count && b->certificate == NULL; i++) {
+			AUTO_FREE char *has = identifier_set(&w.list[i]->names);
+
+			if (str_equal(wanted, has))
+				b->certificate = TAKE(w.list[i]);
+		}
+	return r < 0 ? r : 0;
+}
+
 /* The certificate that is meant: by handle; without one, by the same set of names first. */
 static int obtain_find(struct obtain *b, struct err *e)
 {
-	AUTO_FREE char *wanted = identifier_set(&b->names);
-	struct certificate **list = NULL;
-	size_t count = 0;
-	int r;
+	int r = b->c->options->name == NULL ? obtain_find_names(b, e) : 0;
 
-	if (b->c->options->name == NULL) {
-		r = certificate_list(b->c->store, &list, &count, e);
-		for (size_t i = 0; r == 0 && i < count && b->certificate == NULL; i++) {
-			AUTO_FREE char *has = identifier_set(&list[i]->names);
-
-			if (str_equal(wanted, has)) {
-				b->certificate = TAKE(list[i]);
-				list[i] = list[--count];
-			}
-		}
-		certificate_list_free(list, count);
-		if (r != 0 || b->certificate != NULL)
-			return r;
-	}
+	if (r != 0 || b->certificate != NULL)
+		return r;
 	return certificate_find(b->c->store, b->handle, &b->certificate, e);
 }
 

@@ -6,6 +6,7 @@
 #include "agent/plan.h"
 #include "agent/report.h"
 #include "agent/run.h"
+#include "agent/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +17,16 @@ static const char *const whats[] = {"issue", "renew", "deploy"};
 
 /* --- as JSON --- */
 
-static struct json *events_json(const struct plan *p)
+static struct json *event_json(const struct plan_event *event)
 {
-	struct json *list = json_new_list();
+	struct json *j = json_new_map();
 
-	for (size_t i = 0; i < p->event_count; i++) {
-		const struct plan_event *event = &p->events[i];
-		struct json *j = json_new_map();
-
-		json_put(j, "at", report_time(event->at));
-		json_put_text(j, "what", whats[event->what]);
-		json_put_text(j, "certificate", event->name);
-		json_put(j, "not_after", report_time(event->not_after));
-		json_put_text(j, "why", event->text);
-		json_add(list, j);
-	}
-	return list;
+	json_put(j, "at", report_time(event->at));
+	json_put_text(j, "what", whats[event->what]);
+	json_put_text(j, "certificate", event->name);
+	json_put(j, "not_after", report_time(event->not_after));
+	json_put_text(j, "why", event->text);
+	return j;
 }
 
 /* Days on which there is something to do. */
@@ -99,35 +94,46 @@ static struct json *rests_json(const struct plan *p)
 	return list;
 }
 
-static void print_json(const struct plan *p)
+static int print_json(struct plan *p, struct err *e)
 {
-	struct json *j = json_new_map();
+	struct plan_event event;
+	struct stream s = {0};
+	int r;
 
-	json_put(j, "from", report_time(p->from));
-	json_put(j, "until", report_time(p->until));
-	json_put(j, "events", events_json(p));
-	json_put(j, "load", load_json(p));
-	json_put(j, "limits", limits_json(p));
-	json_put(j, "lifetimes", changes_json(p));
-	json_put(j, "resting", rests_json(p));
-	report_print("plan", j);
+	stream_begin(&s);
+	stream_open(&s, "plan", '{');
+	stream_put(&s, "from", report_time(p->from));
+	stream_put(&s, "until", report_time(p->until));
+	stream_open(&s, "events", '[');
+	while ((r = plan_next(p, &event, e)) > 0)
+		stream_put(&s, NULL, event_json(&event));
+	if (r != 0)
+		return r;
+	stream_close(&s);
+	stream_put(&s, "load", load_json(p));
+	stream_put(&s, "limits", limits_json(p));
+	stream_put(&s, "lifetimes", changes_json(p));
+	stream_put(&s, "resting", rests_json(p));
+	stream_end(&s);
+	return 0;
 }
 
 /* --- for people --- */
 
-static void print_events(const struct plan *p)
+static int print_events(struct plan *p, struct err *e)
 {
 	char at[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	struct plan_event event;
+	int r;
 
-	for (size_t i = 0; i < p->event_count; i++) {
-		const struct plan_event *event = &p->events[i];
-
-		printf("%s  %-6s  %s  %s", clock_format(event->at, at), whats[event->what],
-		       event->name, event->text);
-		if (event->not_after != 0)
-			printf("; valid until %s", clock_format(event->not_after, until));
+	while ((r = plan_next(p, &event, e)) > 0) {
+		printf("%s  %-6s  %s  %s", clock_format(event.at, at), whats[event.what],
+		       event.name, event.text);
+		if (event.not_after != 0)
+			printf("; valid until %s", clock_format(event.not_after, until));
 		printf("\n");
 	}
+	return r;
 }
 
 static void print_load(const struct plan *p)
@@ -176,6 +182,17 @@ static int days_parse(const char *text, int64_t *ret_days, struct err *e)
 	return 0;
 }
 
+static int print_page(struct plan *p, struct err *e)
+{
+	int r = print_events(p, e);
+
+	if (r != 0)
+		return r;
+	print_load(p);
+	print_rest(p);
+	return 0;
+}
+
 static int plan_print(struct context *c, struct err *e)
 {
 	AUTO_PLAN struct plan *p = NULL;
@@ -183,17 +200,10 @@ static int plan_print(struct context *c, struct err *e)
 	int r = days_parse(c->options->days, &days, e);
 
 	if (r == 0)
-		r = plan_make(c, days, &p, e);
-	if (r != 0)
-		return r;
-	if (c->options->json) {
-		print_json(p);
-		return EXIT_DONE;
-	}
-	print_events(p);
-	print_load(p);
-	print_rest(p);
-	return EXIT_DONE;
+		r = plan_begin(c, days, &p, e);
+	if (r == 0)
+		r = c->options->json ? print_json(p, e) : print_page(p, e);
+	return r;
 }
 
 int cmd_plan(struct context *c, struct err *e)

@@ -5,9 +5,9 @@
 #include "agent/live.h"
 #include "agent/report.h"
 #include "agent/run.h"
+#include "agent/stream.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NAMES_SHOWN 4
@@ -62,65 +62,77 @@ static void print_line(const struct context *c, const struct report *r, int widt
 		       clock_format(r->error.retry_at, next));
 }
 
-static int width_of(struct certificate *const *list, size_t count)
-{
-	size_t width = strlen("CERTIFICATE");
-
-	for (size_t i = 0; i < count; i++)
-		width = strlen(list[i]->name) > width ? strlen(list[i]->name) : width;
-	return (int)width;
-}
-
 struct lines {
-	const struct context *c;
+	struct context *c;
 	int width;
-	struct json *all; /* NULL: for people */
+	bool begun;
+	struct stream s; /* with --json */
 };
+
+static void status_begin(struct lines *l)
+{
+	l->begun = true;
+	if (l->c->options->json) {
+		stream_begin(&l->s);
+		stream_open(&l->s, "certificates", '[');
+	} else {
+		printf("%-*s  %-8s  %-20s  %-20s  %s\n", l->width, "CERTIFICATE", "STATE",
+		       "VALID UNTIL", "NEXT", "NAMES");
+	}
+}
 
 static int status_one(void *arg, const struct report *r, struct err *e)
 {
-	const struct lines *l = arg;
+	struct lines *l = arg;
 
 	(void)e;
-	if (l->all != NULL)
-		json_add(l->all, report_json(r));
+	if (!l->begun)
+		status_begin(l);
+	if (l->c->options->json)
+		stream_put(&l->s, NULL, report_json(r));
 	else
 		print_line(l->c, r, l->width);
 	return 0;
 }
 
-static int status_each(struct context *c, struct certificate *const *list, size_t count,
-		       struct json *all, struct err *e)
+static void status_end(struct lines *l)
 {
-	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
-	struct lines lines = {c, width_of(list, count), all};
-	const struct report_list each = {list, count, status_one, &lines};
-
-	c->book = &book;
-	if (all == NULL && count > 0)
-		printf("%-*s  %-8s  %-20s  %-20s  %s\n", lines.width, "CERTIFICATE", "STATE",
-		       "VALID UNTIL", "NEXT", "NAMES");
-	if (all == NULL && count == 0)
+	if (l->c->options->json) {
+		if (!l->begun)
+			status_begin(l);
+		stream_end(&l->s);
+	} else if (!l->begun) {
 		printf("no certificates yet; everleaf obtain -d NAME gets the first one\n");
-	return report_each(c, &each, e);
+	}
+}
+
+/* A longer one that is made meanwhile stands out. */
+static int width_find(struct context *c, int *ret_width, struct err *e)
+{
+	int64_t longest = 0;
+	int r = certificate_longest(c->store, &longest, e);
+	int least = (int)strlen("CERTIFICATE");
+
+	*ret_width = longest > least ? (int)longest : least;
+	return r;
 }
 
 int cmd_status(struct context *c, struct err *e)
 {
-	AUTO_JSON struct json *all = c->options->json ? json_new_list() : NULL;
-	struct certificate **list = NULL;
-	size_t count = 0;
+	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
+	struct lines lines = {.c = c};
 	int r;
 
 	if (c->options->operands.count > 0)
 		return usage(e, "status takes no operand; everleaf show NAME tells about one");
 	if (c->options->live)
 		return live_print(c, e);
-	r = certificate_list(c->store, &list, &count, e);
+	c->book = &book;
+	r = width_find(c, &lines.width, e);
 	if (r == 0)
-		r = status_each(c, list, count, all, e);
-	if (r == 0 && all != NULL)
-		report_print("certificates", TAKE(all));
-	certificate_list_free(list, count);
+		r = report_all(c, &(struct report_list){.fn = status_one, .arg = &lines}, e);
+	if (r == 0)
+		status_end(&lines);
+	c->book = NULL;
 	return r;
 }

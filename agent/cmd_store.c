@@ -5,8 +5,11 @@
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/words.h"
+#include "base/log.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static int store_cmd_backup(struct context *c, struct err *e)
 {
@@ -30,14 +33,48 @@ static int store_cmd_backup(struct context *c, struct err *e)
 	return EXIT_DONE;
 }
 
+/* --- how far it has come, for people --- */
+
+#define CHECK_TOLD 10000 /* so many more, where there is no line to write over */
+
+struct teller {
+	bool terminal;
+	int64_t told; /* of what is told now */
+};
+
+static void check_tells(void *arg, const char *what, int64_t done, int64_t all)
+{
+	struct teller *t = arg;
+
+	if (t->terminal)
+		fprintf(stderr, "\r\033[K%s: %" PRId64 " of %" PRId64, what, done, all);
+	else if (done / CHECK_TOLD != t->told / CHECK_TOLD)
+		log_line(LOG_INFO, "%s: %" PRId64 " of %" PRId64, what, done, all);
+	t->told = done;
+}
+
+static int check_look(struct context *c, struct strlist *findings, struct err *e)
+{
+	struct teller t = {.terminal = isatty(STDERR_FILENO) && log_level >= LOG_NOTICE};
+	const struct store_progress progress = {check_tells, &t};
+	int r;
+
+	if (t.terminal)
+		fprintf(stderr, "looking at %s as a whole", store_dir(c->store));
+	r = store_check_rest(c->store, e);
+	if (r == 0)
+		r = store_examine(c->store, findings, &progress, e);
+	if (t.terminal)
+		fprintf(stderr, "\r\033[K");
+	return r;
+}
+
 static int store_cmd_check(struct context *c, struct err *e)
 {
 	struct strlist findings AUTO_STRLIST = {0};
 	struct json *list;
-	int r = store_check_rest(c->store, e);
+	int r = check_look(c, &findings, e);
 
-	if (r == 0)
-		r = store_examine(c->store, &findings, e);
 	if (r != 0)
 		return r;
 	if (c->options->json) {

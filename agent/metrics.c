@@ -97,7 +97,7 @@ static int metrics_note(void *arg, const struct report *r, struct err *e)
 int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e)
 {
 	struct metrics m AUTO_METRICS = {.now = clock_now(c->clock)};
-	int r = report_all(c, (struct report_list){.fn = metrics_note, .arg = &m}, e);
+	int r = report_all(c, &(struct report_list){.fn = metrics_note, .arg = &m}, e);
 
 	if (r != 0)
 		return r;
@@ -116,9 +116,12 @@ void metrics_clear(struct metrics *m)
 
 /* --- printing: what does not fit is noticed once, at the end --- */
 
+#define FLUSH_AT ((size_t)64 * 1024)
+
 struct page {
 	struct buf *out;
 	bool full;
+	void (*flush)(const struct buf *out);
 };
 
 static void add(struct page *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -132,6 +135,10 @@ static void add(struct page *p, const char *format, ...)
 	text = mem_vprintf(format, ap);
 	va_end(ap);
 	p->full = buf_add_text(p->out, text) != 0 || p->full;
+	if (p->flush == NULL || p->out->len < FLUSH_AT)
+		return;
+	p->flush(p->out);
+	buf_clear(p->out);
 }
 
 static void add_family(struct page *p, const char *name, const char *type, const char *help)
@@ -245,7 +252,7 @@ static void add_process(struct page *p, const struct counters *c)
 
 int metrics_print(const struct metrics *m, struct buf *out, struct err *e)
 {
-	struct page p = {.out = out};
+	struct page p = {.out = out, .flush = m->flush};
 
 	add_family(&p, "build_info", "gauge", "1, with the version.");
 	add(&p, "everleaf_build_info{version=\"%s\"} 1\n", EVERLEAF_VERSION);

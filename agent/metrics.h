@@ -24,7 +24,8 @@ struct metrics {
 	struct metrics_row *rows; /* owned */
 	size_t count;
 	int64_t now;
-	const struct counters *counters; /* borrowed; NULL: the store alone */
+	const struct counters *counters;      /* borrowed; NULL: the store alone */
+	void (*flush)(const struct buf *out); /* takes what is printed so far; NULL: all is kept */
 };
 
 /* Reads the store of c. */
@@ -33,7 +34,8 @@ int metrics_read(struct context *c, struct metrics *ret_metrics, struct err *e);
 /* Adds what there is to tell of it. */
 void metrics_add(struct metrics *m, const struct report *r);
 
-/* Appends the text: a pure function. ERR_SYS when it is larger than the buffer may be. */
+/* Appends the text: a pure function but for flush. ERR_SYS when it is larger than the buffer may
+ * be. */
 int metrics_print(const struct metrics *m, struct buf *out, struct err *e);
 
 /* Both, of c's store and those counters (or NULL). */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * plan — the schedule run ahead: what would be done on which day if everything that is tried
- * succeeded. It reads the store once and then asks agent/schedule.h, agent/schedule_deploy.h and
- * agent/limits.h under a clock of its own; it changes nothing and asks nobody.
+ * succeeded. It reads the store once, in pieces, and then asks agent/schedule.h,
+ * agent/schedule_deploy.h and agent/limits.h under a clock of its own; it changes nothing and asks
+ * nobody. Its events come one by one, so that those of very many certificates are never kept at
+ * once, and while one is printed nobody is kept from writing to the store.
  *
  * What a CA will advise about certificates that are not there yet nobody knows: they are planned
  * by their lifetime, which is that of the present one unless the CA has announced another
@@ -24,7 +26,8 @@ struct plan_event {
 	enum plan_what what;
 	const char *name;  /* of the certificate; borrowed from the plan */
 	int64_t not_after; /* of the new one; 0 for a deployment */
-	char *text;        /* why, or of a deployment where and why then */
+	char *text;        /* why, or of a deployment where and why then; until the next event */
+	int64_t number;    /* the plan's own */
 };
 
 /* A limit of a CA where the plan comes nearest to it. */
@@ -44,15 +47,14 @@ struct plan_change {
 /* A certificate that nothing is planned for. */
 struct plan_rest {
 	const char *name; /* borrowed from the plan */
-	char *why;
+	const char *why;  /* the same */
 };
 
-struct plan_item;
+struct plan_work;
 
+/* Loads and limits are whole when the last event was told. */
 struct plan {
 	int64_t from, until;
-	struct plan_event *events; /* by time */
-	size_t event_count;
 	int64_t *loads; /* orders of each day, counted from `from` */
 	size_t day_count;
 	struct plan_limit *limits;
@@ -61,15 +63,18 @@ struct plan {
 	size_t change_count;
 	struct plan_rest *rests;
 	size_t rest_count;
-	struct plan_item *items; /* the certificates; plan.c's own */
-	size_t item_count;
+	struct plan_work *work; /* plan.c's own */
 };
 
 #define PLAN_DAYS     400
 #define PLAN_MAX_DAYS 4000
 
-/* Plans so many days from now on, for all certificates. *ret_plan is the caller's. */
-int plan_make(struct context *c, int64_t days, struct plan **ret_plan, struct err *e);
+/* Reads what there is to plan, for so many days from now on. *ret_plan is the caller's; it borrows
+ * c. */
+int plan_begin(struct context *c, int64_t days, struct plan **ret_plan, struct err *e);
+
+/* 1: the next event, by time; 0: there is none any more. */
+int plan_next(struct plan *p, struct plan_event *ret_event, struct err *e);
 
 void plan_free(struct plan *p);
 void auto_plan(struct plan **p);

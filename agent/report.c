@@ -5,6 +5,7 @@
 #include "agent/report.h"
 
 #include "agent/outlook.h"
+#include "agent/stream.h"
 #include "base/log.h"
 #include "store/deployment.h"
 #include "store/order.h"
@@ -141,47 +142,105 @@ int report_read(struct context *c, const struct certificate *certificate,
 	return ret;
 }
 
-static int report_glance(struct context *c, const struct certificate *certificate,
-			 const struct id_list *busy, struct report *r, struct err *e)
+static int report_glance(struct context *c, const struct certificate *certificate, struct report *r,
+			 struct err *e)
 {
 	struct outlook o AUTO_OUTLOOK = {.book = c->book};
+	bool busy = false;
 	int ret = outlook_glance(c->store, certificate, clock_now(c->clock), &o, e);
 
 	report_take(r, certificate, &o);
-	return ret == 0 ? report_state(c, r, id_list_finds(busy, certificate->id), e) : ret;
+	if (ret == 0)
+		ret = certificate_busy(c->store, certificate->id, &busy, e);
+	return ret == 0 ? report_state(c, r, busy, e) : ret;
+}
+
+struct piece {
+	struct report reports[STORE_PIECE];
+	size_t count;
+};
+
+static void piece_clear(struct piece *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		version_free(p->reports[i].live);
+		strlist_clear(&p->reports[i].left_out);
+	}
+	*p = (struct piece){0};
+}
+
+/* In a look: copies what is told of them. */
+static int piece_read(struct context *c, struct certificate *const *certificates, size_t count,
+		      struct piece *p, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = report_glance(c, certificates[i], &p->reports[p->count++], e);
+	return r;
+}
+
+/* After it: whoever is told may print, and wait for whoever reads that. */
+static int piece_tell(struct piece *p, const struct report_list *list, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->count; i++)
+		r = list->fn(list->arg, &p->reports[i], e);
+	piece_clear(p);
+	return r;
 }
 
 int report_each(struct context *c, const struct report_list *list, struct err *e)
 {
-	struct id_list busy AUTO_ID_LIST = {0};
+	struct piece *p = mem_new(sizeof(*p));
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < list->count; at += STORE_PIECE) {
+		size_t rest = list->count - at;
+
+		r = store_look_begin(c->store, e);
+		if (r != 0)
+			break;
+		r = piece_read(c, list->certificates + at, rest < STORE_PIECE ? rest : STORE_PIECE,
+			       p, e);
+		store_look_end(c->store);
+		if (r == 0)
+			r = piece_tell(p, list, e);
+	}
+	piece_clear(p);
+	free(p);
+	return r;
+}
+
+static int walk_read(struct context *c, struct certificate_walk *w, struct piece *p, struct err *e)
+{
 	int r = store_look_begin(c->store, e);
 
 	if (r != 0)
 		return r;
-	r = certificate_busy(c->store, &busy, e);
-	for (size_t i = 0; r == 0 && i < list->count; i++) {
-		struct report report = {0};
-
-		r = report_glance(c, list->certificates[i], &busy, &report, e);
-		if (r == 0)
-			r = list->fn(list->arg, &report, e);
-		version_free(report.live);
-		strlist_clear(&report.left_out);
-	}
+	r = certificate_walk(c->store, w, e);
+	if (r > 0)
+		r = piece_read(c, w->list, w->count, p, e);
 	store_look_end(c->store);
-	return r;
+	return r < 0 ? r : w->count > 0;
 }
 
-int report_all(struct context *c, struct report_list list, struct err *e)
+int report_all(struct context *c, const struct report_list *list, struct err *e)
 {
-	struct certificate **all = NULL;
-	int r = certificate_list(c->store, &all, &list.count, e);
+	struct certificate_walk w AUTO_CERTIFICATE_WALK = {0};
+	struct piece *p = mem_new(sizeof(*p));
+	int told = 0;
+	int r = 1;
 
-	list.certificates = all;
-	if (r == 0)
-		r = report_each(c, &list, e);
-	certificate_list_free(all, list.count);
-	return r;
+	while (r > 0 && told == 0) {
+		r = walk_read(c, &w, p, e);
+		if (r > 0)
+			told = piece_tell(p, list, e);
+	}
+	piece_clear(p);
+	free(p);
+	return r < 0 ? r : told;
 }
 
 static struct json *names_json(const struct strlist *names)
@@ -254,13 +313,11 @@ int report_reason(struct context *c, const struct certificate *certificate, stru
 
 void report_print(const char *member, struct json *value)
 {
-	AUTO_JSON struct json *j = json_new_map();
-	AUTO_FREE char *text = NULL;
+	struct stream s = {0};
 
-	json_put_number(j, "schema", REPORT_SCHEMA);
-	json_put(j, member, value);
-	text = json_print(j, true);
-	printf("%s\n", text);
+	stream_begin(&s);
+	stream_put(&s, member, value);
+	stream_end(&s);
 }
 
 const char *report_color(const struct context *c, const char *state)

@@ -32,8 +32,15 @@ struct report {
 int report_read(struct context *c, const struct certificate *certificate,
 		struct report **ret_report, struct err *e);
 
-/* One by one all of a list, as they are at one moment; ends at the first that fn refuses. Of a
- * large store no more is read than what is told in a line (version_glance). */
+/* One by one all of a list; ends at the first that fn refuses. Of a large store no more is read
+ * than what is told in a line (version_glance).
+ *
+ * They are read a piece at a time, each in a look of its own that is over before fn hears of it: fn
+ * may print, and whoever reads that slowly keeps nobody from writing. So each is as it is at one
+ * moment, but two may be of different ones: of two that changed together the earlier in the list
+ * may be told as before, the later as after. That is what two lines of a list mean to anybody who
+ * acts on them, and a `status` that was begun an hour ago in a pager says at its end what is so
+ * now. (What was read at one moment would have to be kept whole, in memory, or in the store.) */
 struct report_list {
 	struct certificate *const *certificates; /* borrowed */
 	size_t count;
@@ -42,8 +49,9 @@ struct report_list {
 };
 int report_each(struct context *c, const struct report_list *list, struct err *e);
 
-/* The same for all that there are: certificates and count of the list are not looked at. */
-int report_all(struct context *c, struct report_list list, struct err *e);
+/* The same for all that there are, by name: certificates and count of the list are not looked at.
+ */
+int report_all(struct context *c, const struct report_list *list, struct err *e);
 
 /* {"name":…,"names":…,"state":…} as in `status`. The caller's. */
 struct json *report_json(const struct report *r);

@@ -233,8 +233,11 @@ static void print_page(const struct context *c, const struct page *p)
 int report_show(struct context *c, const struct certificate *certificate, struct err *e)
 {
 	struct page page = {0};
-	int r = page_read(c, certificate, &page, e);
+	int r = store_look_begin(c->store, e);
 
+	if (r == 0)
+		r = page_read(c, certificate, &page, e);
+	store_look_end(c->store);
 	if (r == 0 && c->options->json)
 		report_print("certificate", page_json(&page));
 	else if (r == 0)

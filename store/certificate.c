@@ -228,6 +228,49 @@ int certificate_list(struct store *s, struct certificate ***ret_certificates, si
 	return certificate_all(&q, ret_certificates, ret_count, e);
 }
 
+int certificate_walk(struct store *s, struct certificate_walk *w, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " COLUMNS " FROM certificate "
+						  "WHERE removed_at = 0 AND name > $1 "
+						  "ORDER BY name LIMIT $2");
+	int r;
+
+	certificate_list_free(TAKE(w->list), w->count);
+	w->count = 0;
+	sql_bind_text(&q, w->last != NULL ? w->last : "");
+	sql_bind_int(&q, STORE_PIECE);
+	r = certificate_all(&q, &w->list, &w->count, e);
+	if (r == 0 && w->count > 0)
+		mem_set_str(&w->last, w->list[w->count - 1]->name);
+	return r == 0 ? w->count > 0 : r;
+}
+
+void certificate_walk_clear(struct certificate_walk *w)
+{
+	certificate_list_free(w->list, w->count);
+	free(w->last);
+	*w = (struct certificate_walk){0};
+}
+
+/* Of the index alone. */
+int certificate_longest(struct store *s, int64_t *ret_bytes, struct err *e)
+{
+	return db_number(&s->db,
+			 "SELECT coalesce(max(length(CAST(name AS BLOB))), 0) FROM certificate "
+			 "WHERE removed_at = 0",
+			 ret_bytes, e);
+}
+
+int certificate_list_of_files(struct store *s, struct certificate ***ret_certificates,
+			      size_t *ret_count, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT " COLUMNS " FROM certificate WHERE removed_at = 0 AND "
+			"dropped_at = 0 AND origin <> '" CERTIFICATE_COMMAND "' ORDER BY name");
+
+	return certificate_all(&q, ret_certificates, ret_count, e);
+}
+
 /* More than a day ahead was written by a wrong clock (HACKING.md, rule 6). */
 #define LOOK_LIMIT (STORE_DAY + STORE_DAY / 4)
 
@@ -291,11 +334,40 @@ int certificate_of_account(struct store *s, int64_t account_id, struct id_list *
 	return ids_step(&q, ret_ids, e);
 }
 
-int certificate_busy(struct store *s, struct id_list *ret_busy, struct err *e)
-{
-	struct sql q AUTO_SQL = sql_start(&s->db, BUSY " ORDER BY 1");
+#define IS_BUSY                                                                                    \
+	"EXISTS (SELECT 1 FROM acme_order WHERE certificate_id = $1 AND ended_at = 0) OR "         \
+	"EXISTS (SELECT 1 FROM deployment WHERE certificate_id = $1 AND ended_at = 0)"
 
-	return ids_step(&q, ret_busy, e);
+int certificate_wants(struct store *s, int64_t id, bool notices, bool *ret_wants, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT EXISTS (SELECT 1 FROM renewal WHERE certificate_id = $1 AND "
+			"(look_at <= $2 OR look_at > $3 OR failures > 0)) OR " IS_BUSY " OR "
+			"EXISTS (SELECT 1 FROM notice WHERE id = $1 AND $4 AND "
+			"(next_at <= $2 OR next_at > $3))");
+	const int64_t now = clock_now(s->clock);
+	int r;
+
+	sql_bind_int(&q, id);
+	sql_bind_int(&q, now);
+	sql_bind_int(&q, now + LOOK_LIMIT);
+	sql_bind_int(&q, notices);
+	r = sql_row(&q, "certificate", id, e);
+	if (r == 0)
+		*ret_wants = sql_bool(&q);
+	return r;
+}
+
+int certificate_busy(struct store *s, int64_t id, bool *ret_busy, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT " IS_BUSY);
+	int r;
+
+	sql_bind_int(&q, id);
+	r = sql_row(&q, "certificate", id, e);
+	if (r == 0)
+		*ret_busy = sql_bool(&q);
+	return r;
 }
 
 int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e)

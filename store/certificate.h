@@ -60,6 +60,27 @@ int certificate_find(struct store *s, const char *name, struct certificate **ret
 int certificate_list(struct store *s, struct certificate ***ret_certificates, size_t *ret_count,
 		     struct err *e);
 
+/* A walk through those not removed, by name, a piece (STORE_PIECE) at a time: it costs the memory
+ * of one piece, and holds nobody up between two. Each is as it is when its piece is read: one that
+ * is made or removed meanwhile may be missed or met, and none is met twice. Begins with all zero.
+ */
+struct certificate_walk {
+	struct certificate **list; /* the present piece; owned */
+	size_t count;
+	char *last; /* name of the last one so far; owned; NULL: none yet */
+};
+/* 1: there is another piece; 0: that was all. */
+int certificate_walk(struct store *s, struct certificate_walk *w, struct err *e);
+void certificate_walk_clear(struct certificate_walk *w);
+#define AUTO_CERTIFICATE_WALK AUTO(certificate_walk_clear)
+
+/* Bytes of the longest name of those not removed, 0: there is none. */
+int certificate_longest(struct store *s, int64_t *ret_bytes, struct err *e);
+
+/* Those of configuration files that define them still, by name; as certificate_list. */
+int certificate_list_of_files(struct store *s, struct certificate ***ret_certificates,
+			      size_t *ret_count, struct err *e);
+
 /* Those that the schedule is to be asked about now: something about them has changed, or the time
  * has come that was found last. *ret_next: when the next one's comes, INT64_MAX: none. */
 int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next, struct err *e);
@@ -74,8 +95,12 @@ int certificate_list_wanting(struct store *s, bool notices, struct certificate *
 int certificate_of_account(struct store *s, int64_t account_id, struct id_list *ret_ids,
 			   struct err *e);
 
-/* Ids, ascending, of those that have a live order or deployment. */
-int certificate_busy(struct store *s, struct id_list *ret_busy, struct err *e);
+/* Whether one of them is among those (it is read whether it is paused or not): the cost is that of
+ * one certificate, whatever the store has. */
+int certificate_wants(struct store *s, int64_t id, bool notices, bool *ret_wants, struct err *e);
+
+/* Whether it has a live order or deployment. */
+int certificate_busy(struct store *s, int64_t id, bool *ret_busy, struct err *e);
 
 /* How many are neither removed nor paused. */
 int certificate_count(struct store *s, int64_t *ret_count, struct err *e);

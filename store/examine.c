@@ -10,7 +10,10 @@
 #include "store/version.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define EXAMINE_PIECE 64 /* versions in one look: each costs a key that is parsed */
 
 static bool hash_of_leaf(const char *pem, uint8_t hash[KEY_HASH_SIZE])
 {
@@ -61,76 +64,137 @@ static int find_in_version(struct store *s, const char *whose, int64_t id, struc
 	return 0;
 }
 
-static int find_in_versions(struct store *s, struct strlist *findings, struct err *e)
+/* --- all of them, in pieces --- */
+
+/* One row to be examined, as a look has copied it. */
+struct examined {
+	int64_t id;
+	char *whose;
+	int64_t key_id;
+	uint8_t hash[KEY_HASH_SIZE];
+};
+
+struct examination {
+	struct store *s;
+	struct strlist *findings;
+	const struct store_progress *progress; /* NULL: nobody asks */
+	struct examined rows[EXAMINE_PIECE];
+	size_t count;
+	int64_t done, all;
+};
+
+/* What there is to examine: rows after an id, so many of them; and how. */
+struct examine_kind {
+	const char *what;
+	const char *count;
+	const char *rows;
+	int (*find)(struct examination *x, const struct examined *row);
+};
+
+static int find_version(struct examination *x, const struct examined *row)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT c.name, v.id FROM version AS v "
-				  "JOIN certificate AS c ON c.id = v.certificate_id ORDER BY v.id");
+	return find_in_version(x->s, row->whose, row->id, x->findings);
+}
 
-	for (;;) {
-		AUTO_FREE char *name = NULL;
-		AUTO_FREE char *whose = NULL;
-		int64_t id;
-		int r = sql_step(&q, e);
+static int find_order(struct examination *x, const struct examined *row)
+{
+	return find_in_key(x->s, row->whose, row->key_id, row->hash, x->findings);
+}
 
-		if (r <= 0)
-			return r;
-		name = sql_text(&q);
-		id = sql_int(&q);
-		whose = mem_printf("%s, version %" PRId64, name, id);
-		if (find_in_version(s, whose, id, findings) != 0)
-			return err_set(e, ERR_STORE, "the versions or keys cannot be read");
-	}
+static int find_account(struct examination *x, const struct examined *row)
+{
+	return find_in_key(x->s, row->whose, row->key_id, NULL, x->findings);
 }
 
 /* Live orders only: the key of one that failed may be erased already. */
-static int find_in_orders(struct store *s, struct strlist *findings, struct err *e)
-{
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT id, key_id, key_hash FROM acme_order WHERE ended_at = 0");
+static const struct examine_kind kinds[] = {
+	{"versions", "SELECT count(*) FROM version",
+	 "SELECT v.id, c.name || ', version ' || v.id, v.key_id, NULL FROM version AS v "
+	 "JOIN certificate AS c ON c.id = v.certificate_id WHERE v.id > $1 ORDER BY v.id LIMIT $2",
+	 find_version},
+	{"orders", "SELECT count(*) FROM acme_order WHERE ended_at = 0",
+	 "SELECT id, 'order ' || id, key_id, key_hash FROM acme_order "
+	 "WHERE ended_at = 0 AND id > $1 ORDER BY id LIMIT $2",
+	 find_order},
+	{"accounts", "SELECT count(*) FROM account WHERE key_id IS NOT NULL",
+	 "SELECT id, 'the account at ' || server, key_id, NULL FROM account "
+	 "WHERE key_id IS NOT NULL AND id > $1 ORDER BY id LIMIT $2",
+	 find_account},
+};
 
+static void rows_clear(struct examination *x)
+{
+	for (size_t i = 0; i < x->count; i++)
+		free(x->rows[i].whose);
+	x->count = 0;
+}
+
+static int rows_read(struct examination *x, const struct examine_kind *kind, int64_t after,
+		     struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&x->s->db, kind->rows);
+
+	sql_bind_int(&q, after);
+	sql_bind_int(&q, EXAMINE_PIECE);
 	for (;;) {
-		AUTO_FREE char *whose = NULL;
-		uint8_t hash[KEY_HASH_SIZE];
-		int64_t key_id;
+		struct examined *row = &x->rows[x->count];
 		int r = sql_step(&q, e);
 
 		if (r <= 0)
 			return r;
-		whose = mem_printf("order %" PRId64, sql_int(&q));
-		key_id = sql_int(&q);
-		sql_bytes(&q, hash, sizeof(hash));
-		if (find_in_key(s, whose, key_id, hash, findings) != 0)
-			return err_set(e, ERR_STORE, "the keys cannot be read");
+		row->id = sql_int(&q);
+		row->whose = sql_text(&q);
+		row->key_id = sql_int(&q);
+		sql_bytes(&q, row->hash, sizeof(row->hash));
+		x->count++;
 	}
 }
 
-static int find_in_accounts(struct store *s, struct strlist *findings, struct err *e)
+/* One look: a row is judged by what was there with it. What is written between two pieces was made
+ * whole by whoever wrote it; of that, what lies behind the present id is examined, too. */
+static int examine_piece(struct examination *x, const struct examine_kind *kind, int64_t after,
+			 struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(
-		&s->db, "SELECT server, key_id FROM account WHERE key_id IS NOT NULL ORDER BY id");
+	int r = store_look_begin(x->s, e);
 
-	for (;;) {
-		AUTO_FREE char *server = NULL;
-		AUTO_FREE char *whose = NULL;
-		int r = sql_step(&q, e);
-
-		if (r <= 0)
-			return r;
-		server = sql_text(&q);
-		whose = mem_printf("the account at %s", server);
-		if (find_in_key(s, whose, sql_int(&q), NULL, findings) != 0)
-			return err_set(e, ERR_STORE, "the keys cannot be read");
-	}
+	if (r != 0)
+		return r;
+	r = rows_read(x, kind, after, e);
+	for (size_t i = 0; r == 0 && i < x->count; i++)
+		if (kind->find(x, &x->rows[i]) != 0)
+			r = err_set(e, ERR_STORE, "the %s or their keys cannot be read",
+				    kind->what);
+	store_look_end(x->s);
+	return r;
 }
 
-int store_examine(struct store *s, struct strlist *findings, struct err *e)
+static int examine_kind(struct examination *x, const struct examine_kind *kind, struct err *e)
 {
-	int r = find_in_versions(s, findings, e);
+	int64_t after = 0;
+	int r = db_number(&x->s->db, kind->count, &x->all, e);
 
-	if (r == 0)
-		r = find_in_orders(s, findings, e);
-	if (r == 0)
-		r = find_in_accounts(s, findings, e);
+	x->done = 0;
+	while (r == 0) {
+		r = examine_piece(x, kind, after, e);
+		if (r != 0 || x->count == 0)
+			break;
+		after = x->rows[x->count - 1].id;
+		x->done += (int64_t)x->count;
+		rows_clear(x);
+		if (x->progress != NULL)
+			x->progress->fn(x->progress->arg, kind->what, x->done, x->all);
+	}
+	rows_clear(x);
+	return r;
+}
+
+int store_examine(struct store *s, struct strlist *findings, const struct store_progress *progress,
+		  struct err *e)
+{
+	struct examination x = {.s = s, .findings = findings, .progress = progress};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(kinds); i++)
+		r = examine_kind(&x, &kinds[i], e);
 	return r;
 }

@@ -197,6 +197,11 @@ void db_rollback(struct db *d)
 	d->writing = false;
 }
 
+bool db_in_transaction(const struct db *d)
+{
+	return sqlite3_get_autocommit(d->sqlite) == 0;
+}
+
 bool db_lost(const struct db *d)
 {
 	return d->writing && sqlite3_get_autocommit(d->sqlite) != 0;

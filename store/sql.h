@@ -62,6 +62,8 @@ void db_rollback(struct db *d);
 /* Rolls back and stays in the transaction that is lost now, so that its commit fails. */
 void db_abandon(struct db *d);
 
+bool db_in_transaction(const struct db *d);
+
 /* SQLite ends a transaction by itself after some errors (disk full, input/output error). What is
  * written then would be kept statement by statement: so every statement asks this first. */
 bool db_lost(const struct db *d);

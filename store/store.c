@@ -88,8 +88,6 @@ static int open_parts(struct store *s, struct err *e)
 	return r;
 }
 
-/* BEGIN alone takes no lock: the seed is the first thing read, and from then on all is as it was.
- */
 static int open_reader_parts(struct store *s, struct err *e)
 {
 	int r;
@@ -97,8 +95,6 @@ static int open_reader_parts(struct store *s, struct err *e)
 	r = open_directory(s, e);
 	if (r == 0)
 		r = migrate_open_reader(s, e);
-	if (r == 0)
-		r = db_exec(&s->db, "BEGIN", e);
 	if (r == 0)
 		r = load_seed(s, e);
 	return r;

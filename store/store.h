@@ -28,6 +28,7 @@
 #define STORE_ID_SIZE 33                /* an owner's id: 32 hex digits and a NUL */
 #define STORE_TURN_MS 60000             /* longest wait for a turn */
 #define STORE_SMALL   (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */
+#define STORE_PIECE   256               /* rows that one look copies of very many */
 
 struct store;
 
@@ -41,9 +42,8 @@ int store_open(const char *dir, const struct clock *clock, struct store **ret_st
 int store_open_quickly(const char *dir, const struct clock *clock, struct store **ret_store,
 		       struct err *e);
 
-/* Opens one that is there (as quickly) to read it as it is at this moment: makes no file, takes no
- * turn, migrates nothing, is nobody's owner; what is read stays the same until store_free, which is
- * to come soon, because writers wait for it. ERR_CONFIG as above, and when there is none. */
+/* Opens one that is there (as quickly) to read it: makes no file, takes no turn, migrates nothing,
+ * is nobody's owner. ERR_CONFIG as above, and when there is none. */
 int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
 		      struct err *e);
 
@@ -65,9 +65,12 @@ int store_turn_begin(struct store *s, struct err *e);
 int store_turn_commit(struct store *s, struct err *e);
 
 /* Between these two all that is read is of one moment, which also costs less than a lock for each
- * statement. Nothing may be written; writers wait. Not inside a turn. */
+ * statement. Nothing may be written; and writers wait, so nothing is printed, asked or waited for
+ * in between either: a look copies what it needs and ends, and of many rows it takes one piece
+ * (STORE_PIECE) after the other. Not inside a turn. */
 int store_look_begin(struct store *s, struct err *e);
 void store_look_end(struct store *s);
+bool store_in_look(const struct store *s);
 
 /* Undoes the whole turn. */
 void store_turn_undo(struct store *s);
@@ -100,10 +103,18 @@ int store_check(struct store *s, struct err *e);
 /* The same of what opening left out, once; nothing when that was nothing. */
 int store_check_rest(struct store *s, struct err *e);
 
+/* Who is told how far something has come: so many of what are done, of about so many. Called while
+ * nobody is kept from writing. */
+struct store_progress {
+	void (*fn)(void *arg, const char *what, int64_t done, int64_t all);
+	void *arg;
+};
+
 /* Whether every version is what was issued, and every key that a row names is there and is the one
- * of its certificate or order. Adds a sentence for everything that is wrong. An error: it could not
- * be examined. */
-int store_examine(struct store *s, struct strlist *findings, struct err *e);
+ * of its certificate or order; in pieces, so that others write meanwhile. Adds a sentence for
+ * everything that is wrong. progress may be NULL. An error: it could not be examined. */
+int store_examine(struct store *s, struct strlist *findings, const struct store_progress *progress,
+		  struct err *e);
 
 /* Copies both databases, as they are at one moment, to file and file.keys, durably and with mode
  * 0600; file comes last, and is whole when it is there. Neither may exist: nothing is overwritten.

@@ -102,13 +102,17 @@ bool store_in_turn(const struct store *s)
 int store_look_begin(struct store *s, struct err *e)
 {
 	assert(!store_in_turn(s));
-	return s->owner_fd >= 0 ? db_exec(&s->db, "BEGIN", e) : 0; /* a reader is in one */
+	return db_exec(&s->db, "BEGIN", e);
 }
 
 void store_look_end(struct store *s)
 {
-	if (s->owner_fd >= 0)
-		db_abandon(&s->db);
+	db_abandon(&s->db);
+}
+
+bool store_in_look(const struct store *s)
+{
+	return !store_in_turn(s) && db_in_transaction(&s->db);
 }
 
 int store_step_begin(struct store *s, struct err *e)

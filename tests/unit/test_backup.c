@@ -160,7 +160,7 @@ static size_t certificates_of(struct store *s)
 	return count;
 }
 
-static void what_a_reader_sees_stays_as_it_is_while_others_write(void **state)
+static void what_a_look_sees_stays_as_it_is_while_others_write(void **state)
 {
 	struct made_store *m = *state;
 	struct made_child child;
@@ -174,10 +174,12 @@ static void what_a_reader_sees_stays_as_it_is_while_others_write(void **state)
 		assert_int_equal(made_hear(child.from, &number), 0);
 		assert_int_equal(made_say(child.to, 0), 0);
 		open_reader(m);
+		assert_int_equal(store_look_begin(m->store, NULL), 0);
 		first = certificates_of(m->store);
 		assert_int_equal(first % 2, 1);
 		for (int k = 0; k < 20; k++)
 			assert_int_equal(certificates_of(m->store), first);
+		store_look_end(m->store);
 		made_store_close(m);
 	}
 	assert_int_equal(made_hear(child.from, &number), 0);
@@ -222,7 +224,7 @@ static void assert_sound(struct store *s)
 	struct strlist findings AUTO_STRLIST = {0};
 	struct err e = {0};
 
-	if (store_examine(s, &findings, &e) != 0)
+	if (store_examine(s, &findings, NULL, &e) != 0)
 		fail_msg("%s", e.text);
 	if (findings.count > 0)
 		fail_msg("%s", findings.items[0]);
@@ -350,7 +352,7 @@ static void an_examination_names_what_is_wrong(void **state)
 		assert_sound(m->store);
 		made_store_close(m);
 		made_store_sql(m, damages[i].file, damages[i].statement);
-		if (store_examine(open_reader(m), &findings, &e) != 0)
+		if (store_examine(open_reader(m), &findings, NULL, &e) != 0)
 			fail_msg("%s", e.text);
 		assert_int_equal(findings.count > 0, damages[i].says != NULL);
 		if (findings.count > 0 && strstr(findings.items[0], damages[i].says) == NULL)
@@ -366,7 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_reader_makes_no_file_and_writes_nothing),
 		TEST(a_reader_refuses_what_is_not_there_or_older),
-		TEST(what_a_reader_sees_stays_as_it_is_while_others_write),
+		TEST(what_a_look_sees_stays_as_it_is_while_others_write),
 		TEST(a_directory_made_of_a_backup_is_a_store),
 		TEST(a_backup_overwrites_nothing),
 		TEST(a_backup_taken_while_others_write_is_whole),

@@ -189,6 +189,26 @@ static void only_what_may_have_something_to_do_is_read_for_a_renewal(void **stat
 	}
 }
 
+static void one_certificate_is_asked_what_all_are_asked_for_a_renewal(void **state)
+{
+	struct made_store *m = *state;
+
+	make_rows(m);
+	made_store_open(m);
+	for (int notices = 0; notices < 2; notices++) {
+		for (size_t i = 0; i < COUNT_OF(rows); i++) {
+			bool wants = false;
+
+			if (i == 6 || i == 7) /* paused and removed: that is for the caller */
+				continue;
+			assert_int_equal(
+				certificate_wants(m->store, (int64_t)i + 1, notices, &wants, NULL),
+				0);
+			assert_int_equal(wants, rows[i].wanted && (notices || !rows[i].notices));
+		}
+	}
+}
+
 static void certificates_are_counted_without_those_that_are_paused_or_removed(void **state)
 {
 	int64_t count = 0;
@@ -214,7 +234,6 @@ static void what_is_due_is_found_by_its_time_or_by_a_wrong_one(void **state)
 
 static void a_certificate_is_busy_while_an_order_or_a_deployment_of_it_lives(void **state)
 {
-	struct id_list busy AUTO_ID_LIST = {0};
 	struct made_store *m = *state;
 	struct make_deployment spec = {.certificate_id = 2};
 	struct store *s;
@@ -226,9 +245,12 @@ static void a_certificate_is_busy_while_an_order_or_a_deployment_of_it_lives(voi
 	spec.target_id = make_target(s, "{}");
 	assert_true(make_deployment(s, &spec) > 0);
 	assert_int_equal(store_turn_commit(s, NULL), 0);
-	assert_int_equal(certificate_busy(s, &busy, NULL), 0);
-	for (int64_t id = 0; id <= 10; id++)
-		assert_int_equal(id_list_finds(&busy, id), id == 2 || id == 9);
+	for (int64_t id = 0; id <= 10; id++) {
+		bool busy = false;
+
+		assert_int_equal(certificate_busy(s, id, &busy, NULL), 0);
+		assert_int_equal(busy, id == 2 || id == 9);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_store_setup, made_store_teardown)
@@ -242,6 +264,7 @@ int main(void)
 		TEST(a_glance_at_a_version_shows_what_is_told_in_a_line),
 		TEST(a_glance_at_a_version_of_a_small_store_heeds_its_seal),
 		TEST(only_what_may_have_something_to_do_is_read_for_a_renewal),
+		TEST(one_certificate_is_asked_what_all_are_asked_for_a_renewal),
 		TEST(certificates_are_counted_without_those_that_are_paused_or_removed),
 		TEST(what_is_due_is_found_by_its_time_or_by_a_wrong_one),
 		TEST(a_certificate_is_busy_while_an_order_or_a_deployment_of_it_lives),

@@ -67,39 +67,81 @@ static int64_t put(struct store *s, int64_t account, const struct wanted *w)
 	return c.id;
 }
 
-static struct plan *plan_of(struct made_store *m, const struct wanted *wanted, size_t count,
-			    int64_t days)
+/* A plan, and all of its events. */
+struct planned {
+	struct context c;
+	struct plan *plan;
+	struct plan_event *events;
+	size_t event_count;
+};
+
+static void planned_clear(struct planned *p)
 {
-	struct context c = {.clock = &m->clock};
-	struct plan *p = NULL;
+	for (size_t i = 0; i < p->event_count; i++)
+		free(p->events[i].text);
+	free(p->events);
+	plan_free(p->plan);
+}
+#define AUTO_PLANNED AUTO(planned_clear)
+
+static void plan_starts(struct planned *p, struct made_store *m, const struct wanted *wanted,
+			size_t count, int64_t days)
+{
 	struct err e = {0};
 	int64_t account;
 
 	m->now = NOW;
-	c.store = made_store_open(m);
-	assert_int_equal(store_turn_begin(c.store, &e), 0);
-	account = letsencrypt(c.store);
+	p->c = (struct context){.clock = &m->clock, .store = made_store_open(m)};
+	assert_int_equal(store_turn_begin(p->c.store, &e), 0);
+	account = letsencrypt(p->c.store);
 	for (size_t i = 0; i < count; i++)
-		put(c.store, account, &wanted[i]);
-	assert_int_equal(store_turn_commit(c.store, &e), 0);
-	if (plan_make(&c, days, &p, &e) != 0)
+		put(p->c.store, account, &wanted[i]);
+	assert_int_equal(store_turn_commit(p->c.store, &e), 0);
+	if (plan_begin(&p->c, days, &p->plan, &e) != 0)
 		fail_msg("%s", e.text);
-	return p;
+}
+
+/* False: that was all. */
+static bool plan_goes_on(struct planned *p)
+{
+	struct plan_event event;
+	struct err e = {0};
+	int r = plan_next(p->plan, &event, &e);
+
+	if (r < 0)
+		fail_msg("%s", e.text);
+	if (r == 0)
+		return false;
+	if (p->event_count > 0)
+		assert_true(event.at >= p->events[p->event_count - 1].at);
+	event.text = mem_str(event.text);
+	p->events = mem_grow(p->events, p->event_count + 1, sizeof(event));
+	p->events[p->event_count++] = event;
+	return true;
+}
+
+static void plan_of(struct planned *p, struct made_store *m, const struct wanted *wanted,
+		    size_t count, int64_t days)
+{
+	plan_starts(p, m, wanted, count, days);
+	while (plan_goes_on(p))
+		continue;
 }
 
 static void renewals_follow_each_other_and_live_as_the_ca_has_announced(void **state)
 {
 	static const struct wanted wanted[] = {{"a", "{}", 90, 45, false}};
-	AUTO_PLAN struct plan *p = plan_of(*state, wanted, 1, 500);
+	struct planned p AUTO_PLANNED = {0};
 	int64_t before = 0;
 
-	assert_int_equal(p->change_count, 2);
-	assert_int_equal(p->changes[0].lifetime, 64 * DAY);
-	assert_int_equal(p->changes[1].lifetime, 45 * DAY);
-	assert_int_equal(p->changes[0].certificates, 1);
-	assert_true(p->event_count >= 8);
-	for (size_t i = 0; i < p->event_count; i++) {
-		const struct plan_event *event = &p->events[i];
+	plan_of(&p, *state, wanted, 1, 500);
+	assert_int_equal(p.plan->change_count, 2);
+	assert_int_equal(p.plan->changes[0].lifetime, 64 * DAY);
+	assert_int_equal(p.plan->changes[1].lifetime, 45 * DAY);
+	assert_int_equal(p.plan->changes[0].certificates, 1);
+	assert_true(p.event_count >= 8);
+	for (size_t i = 0; i < p.event_count; i++) {
+		const struct plan_event *event = &p.events[i];
 		int64_t days = event->at < 1802217600 ? 90 : event->at < 1834272000 ? 64 : 45;
 
 		assert_int_equal(event->what, PLAN_RENEW);
@@ -107,7 +149,7 @@ static void renewals_follow_each_other_and_live_as_the_ca_has_announced(void **s
 		assert_int_equal(event->not_after, event->at - 3600 + days * DAY);
 		before = event->at;
 	}
-	assert_true(p->events[0].at < NOW + 16 * DAY);
+	assert_true(p.events[0].at < NOW + 16 * DAY);
 }
 
 static void a_deployment_waits_for_its_window(void **state)
@@ -118,18 +160,19 @@ static void a_deployment_waits_for_its_window(void **state)
 		 "{\"name\":\"exec\",\"command\":[\"/bin/true\"],"
 		 "\"window\":\"Sun 03:00-04:00 UTC\"}]}",
 		 90, 45, false}};
-	AUTO_PLAN struct plan *p = plan_of(*state, wanted, 1, 60);
+	struct planned p AUTO_PLANNED = {0};
 	size_t deploys = 0;
 
-	for (size_t i = 0; i < p->event_count; i++) {
-		if (p->events[i].what != PLAN_DEPLOY)
+	plan_of(&p, *state, wanted, 1, 60);
+	for (size_t i = 0; i < p.event_count; i++) {
+		if (p.events[i].what != PLAN_DEPLOY)
 			continue;
 		deploys++;
-		if (strncmp(p->events[i].text, "exec", 4) == 0) /* NOW was a Wednesday */
-			assert_in_range((p->events[i].at + 4 * DAY) % (7 * DAY), 3 * 3600,
+		if (strncmp(p.events[i].text, "exec", 4) == 0) /* NOW was a Wednesday */
+			assert_in_range((p.events[i].at + 4 * DAY) % (7 * DAY), 3 * 3600,
 					4 * 3600 - 1);
 		else
-			assert_int_equal(p->events[i].at, p->events[0].at);
+			assert_int_equal(p.events[i].at, p.events[0].at);
 	}
 	assert_int_equal(deploys, 2);
 }
@@ -137,15 +180,16 @@ static void a_deployment_waits_for_its_window(void **state)
 static void what_is_paused_is_not_planned_and_what_is_missing_comes_now(void **state)
 {
 	static const struct wanted wanted[] = {{"a", "{}", 90, 45, true}, {"b", "{}", 0, 0, false}};
-	AUTO_PLAN struct plan *p = plan_of(*state, wanted, 2, 30);
+	struct planned p AUTO_PLANNED = {0};
 
-	assert_int_equal(p->rest_count, 1);
-	assert_string_equal(p->rests[0].name, "a");
-	assert_string_equal(p->rests[0].why, "it is paused");
-	assert_int_equal(p->event_count, 1);
-	assert_int_equal(p->events[0].what, PLAN_ISSUE);
-	assert_int_equal(p->events[0].at, NOW);
-	assert_int_equal(p->loads[0], 1);
+	plan_of(&p, *state, wanted, 2, 30);
+	assert_int_equal(p.plan->rest_count, 1);
+	assert_string_equal(p.plan->rests[0].name, "a");
+	assert_string_equal(p.plan->rests[0].why, "it is paused");
+	assert_int_equal(p.event_count, 1);
+	assert_int_equal(p.events[0].what, PLAN_ISSUE);
+	assert_int_equal(p.events[0].at, NOW);
+	assert_int_equal(p.plan->loads[0], 1);
 }
 
 static void the_ca_s_limits_spread_what_is_due_at_once(void **state)
@@ -158,16 +202,17 @@ static void the_ca_s_limits_spread_what_is_due_at_once(void **state)
 		snprintf(names[i], sizeof(names[i]), "n%03zu", i);
 		wanted[i] = (struct wanted){names[i], "{}", 0, 0, false};
 	}
-	AUTO_PLAN struct plan *p = plan_of(*state, wanted, COUNT_OF(names), 2);
+	struct planned p AUTO_PLANNED = {0};
 
-	assert_int_equal(p->event_count, COUNT_OF(names));
-	while (first < p->event_count && p->events[first].at == NOW)
+	plan_of(&p, *state, wanted, COUNT_OF(names), 2);
+	assert_int_equal(p.event_count, COUNT_OF(names));
+	while (first < p.event_count && p.events[first].at == NOW)
 		first++;
 	assert_int_equal(first, 300); /* new orders per account in 3 hours */
-	assert_true(p->events[p->event_count - 1].at >= NOW + 99 * 36);
-	assert_true(p->limit_count >= 1);
-	assert_int_equal(p->limits[0].used, 300);
-	assert_int_equal(p->limits[0].most, 300);
+	assert_true(p.events[p.event_count - 1].at >= NOW + 99 * 36);
+	assert_true(p.plan->limit_count >= 1);
+	assert_int_equal(p.plan->limits[0].used, 300);
+	assert_int_equal(p.plan->limits[0].most, 300);
 }
 
 static const struct {
