@@ -196,12 +196,11 @@ static int certificates_drop(struct apply *a, struct err *e)
 {
 	struct certificate **list = NULL;
 	size_t count = 0;
-	int r = certificate_list(a->c->store, &list, &count, e);
+	int r = certificate_list_of_files(a->c->store, &list, &count, e);
 
 	id_list_sort(&a->met);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		if (!certificate_is_of_command(list[i]) && list[i]->dropped_at == 0 &&
-		    !id_list_finds(&a->met, list[i]->id) &&
+		if (!id_list_finds(&a->met, list[i]->id) &&
 		    !strlist_has(&a->config->left, list[i]->name))
 			r = certificate_drop(a, list[i], e);
 	certificate_list_free(list, count);
@@ -226,14 +225,10 @@ static int file_missing(struct context *c, const char *path, struct err *e)
 {
 	struct certificate **list = NULL;
 	size_t count = 0;
-	bool defines = false;
-	int r = certificate_list(c->store, &list, &count, e);
+	int r = certificate_list_of_files(c->store, &list, &count, e);
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		defines = defines ||
-			  (!certificate_is_of_command(list[i]) && list[i]->dropped_at == 0);
 	certificate_list_free(list, count);
-	if (r != 0 || !defines)
+	if (r != 0 || count == 0)
 		return r;
 	return err_set(e, ERR_CONFIG,
 		       "%s is not there any more, so everything that it defined stays as it was; "

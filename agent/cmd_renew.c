@@ -7,6 +7,7 @@
 #include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
+#include "agent/stream.h"
 #include "agent/wanted.h"
 #include "agent/wishing.h"
 #include "agent/words.h"
@@ -65,27 +66,53 @@ static bool concerns_all(const struct options *o)
 	       o->agree_tos;
 }
 
+/* Whether there is, or may be, something to do for one that is named: it is due whatever back-off
+ * it has, or there is work of it that the schedule does not see. */
+static int renew_wants(struct renew *n, const struct certificate *c, bool *ret_wants, struct err *e)
+{
+	const struct options *o = n->c->options;
+	struct schedule s = {0};
+	int r = run_schedule(n->c, c, &s, e);
+
+	*ret_wants = concerns_all(o) || o->server != NULL || o->staging ||
+		     (s.what != SCHEDULE_NOTHING && s.due <= clock_now(n->c->clock));
+	if (r != 0 || *ret_wants)
+		return r;
+	return certificate_wants(n->c->store, c->id, o->notify_hook != NULL, ret_wants, e);
+}
+
+/* Of those that are not due only how many they are. */
+static int renew_read_named(struct renew *n, const char *name, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	bool wants = false;
+	int r = run_find(n->c, name, &c, e);
+
+	if (r == 0 && c->paused)
+		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first", name, name);
+	if (r == 0)
+		r = renew_wants(n, c, &wants, e);
+	if (r == 0 && wants)
+		n->list[n->count++] = TAKE(c);
+	else if (r == 0)
+		n->others++;
+	return r;
+}
+
 /* Those that are named, or all that are not paused. */
 static int renew_read(struct renew *n, struct err *e)
 {
 	const struct options *o = n->c->options;
 	const struct strlist *names = &o->operands;
-	int r;
+	int r = 0;
 
 	if (names->count == 0)
 		return concerns_all(o) ? list_active(n->c->store, &n->list, &n->count, e)
 				       : renew_read_due(n, e);
 	n->list = mem_new(names->count * sizeof(*n->list));
-	for (size_t i = 0; i < names->count; i++) {
-		r = run_find(n->c, names->items[i], &n->list[i], e);
-		if (r != 0)
-			return r;
-		n->count++;
-		if (n->list[i]->paused)
-			return err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
-				       names->items[i], names->items[i]);
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < names->count; i++)
+		r = renew_read_named(n, names->items[i], e);
+	return r;
 }
 
 /* server NULL: its CA stays, and only what was typed about that changes. The row is read again: it
@@ -139,33 +166,44 @@ static int renew_move(struct renew *n, struct err *e)
 
 static int renew_report(void *arg, const struct report *r, struct err *e)
 {
+	struct stream *s = arg;
+
 	(void)e;
-	json_add(arg, report_json(r));
+	if (!r->certificate->paused)
+		stream_put(s, NULL, report_json(r));
 	return 0;
+}
+
+/* Those that were named, as they are now. */
+static int renew_report_named(struct renew *n, struct report_list *list, struct err *e)
+{
+	const struct strlist *names = &n->c->options->operands;
+	struct certificate **now = mem_new(names->count * sizeof(struct certificate *));
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < names->count; i++) {
+		r = certificate_find(n->c->store, names->items[i], &now[list->count], e);
+		list->count += r == 0 && now[list->count] != NULL;
+	}
+	list->certificates = now;
+	if (r == 0)
+		r = report_each(n->c, list, e);
+	certificate_list_free(now, list->count);
+	return r;
 }
 
 static int renew_json(struct renew *n, struct err *e)
 {
-	AUTO_JSON struct json *list = json_new_list();
-	struct report_list reports = {.fn = renew_report, .arg = list};
-	struct certificate **now = NULL;
-	int r = 0;
+	struct stream s = {0};
+	struct report_list list = {.fn = renew_report, .arg = &s};
+	int r;
 
-	if (n->c->options->operands.count == 0) {
-		r = list_active(n->c->store, &now, &reports.count, e);
-	} else {
-		now = mem_new(n->count * sizeof(struct certificate *));
-		for (size_t i = 0; r == 0 && i < n->count; i++) {
-			r = certificate_load(n->c->store, n->list[i]->id, &now[reports.count], e);
-			reports.count += r == 0 && now[reports.count] != NULL;
-		}
-	}
-	reports.certificates = now;
+	stream_begin(&s);
+	stream_open(&s, "certificates", '[');
+	r = n->c->options->operands.count == 0 ? report_all(n->c, &list, e)
+					       : renew_report_named(n, &list, e);
 	if (r == 0)
-		r = report_each(n->c, &reports, e);
-	certificate_list_free(now, reports.count);
-	if (r == 0)
-		report_print("certificates", TAKE(list));
+		stream_end(&s);
 	return r;
 }
 

@@ -15,3 +15,7 @@ ALTER TABLE renewal ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
 -- it is, also while nobody works on the order. processing_at: since when the CA is issuing.
 ALTER TABLE acme_order ADD COLUMN shown_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE acme_order ADD COLUMN processing_at INTEGER NOT NULL DEFAULT 0;
+
+-- What files define still, found among very many that commands made.
+CREATE INDEX certificate_of_file ON certificate (name)
+	WHERE removed_at = 0 AND dropped_at = 0 AND origin <> 'command';

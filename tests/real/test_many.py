@@ -90,8 +90,9 @@ def test_damage_of_a_large_store_is_said_before_anything_is_done(large):
     before = (large.state / "everleaf.db").read_bytes()
     assert large.run("status").out.count("valid") >= FILLED  # it tells, and does nothing
     assert large.run("renew").out == NOT_DUE
-    for words in (["renew", "--force"], ["renew", "host000001.filled.example"], ["store", "check"],
-                  ["deploy", "host000001.filled.example"], ["pause", "host000001.filled.example"],
+    assert "1 not due" in large.run("renew", "host000001.filled.example").out
+    for words in (["renew", "--force"], ["renew", "--force", "host000001.filled.example"],
+                  ["store", "check"], ["deploy", "host000001.filled.example"], ["pause", "host000001.filled.example"],
                   ["run"]):
         assert DAMAGED in large.run(*words, expect=1).err
     change(large, "UPDATE renewal SET look_at = 0 WHERE certificate_id = 1")
