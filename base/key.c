@@ -30,7 +30,6 @@
 #define RSA_BYTES      (RSA_BITS / 8)
 #define MAX_COORDINATE 48  /* P-384 */
 #define MAX_SIGNATURE  512 /* bytes; RSA-2048 needs 256, DER of P-384 at most 104 */
-#define MAX_CN         64  /* ub-common-name, RFC 5280 appendix A.1 */
 
 struct key {
 	EVP_PKEY *pkey;
@@ -466,7 +465,8 @@ static int csr_add_name(GENERAL_NAMES *names, const char *name)
 	return 0;
 }
 
-/* RFC 8555 7.4: every name stands in subjectAltName, also the one repeated in the subject. */
+/* RFC 8555 7.4: every name stands in subjectAltName. The subject is left empty: a CA whose profile
+ * has no common name may refuse one, and no client looks there. */
 static int csr_add_names(X509_REQ *request, const struct strlist *list)
 {
 	GENERAL_NAMES *names AUTO(auto_names) = GENERAL_NAMES_new();
@@ -480,22 +480,6 @@ static int csr_add_names(X509_REQ *request, const struct strlist *list)
 	ok = ok && X509_REQ_add_extensions(request, extensions) == 1;
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	return ok;
-}
-
-static int csr_add_subject(X509_REQ *request, const struct strlist *list)
-{
-	uint8_t address[16];
-
-	for (size_t i = 0; i < list->count; i++) {
-		const char *name = list->items[i];
-
-		if (strlen(name) > MAX_CN || name_address(name, address) != 0)
-			continue;
-		return X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(request),
-						  NID_commonName, MBSTRING_UTF8,
-						  (const unsigned char *)name, -1, -1, 0);
-	}
-	return 1;
 }
 
 /* Names come here canonical; this keeps a slip elsewhere from becoming a CSR that says something
@@ -532,8 +516,8 @@ int key_csr(const struct key *k, const struct strlist *names, struct buf *der, s
 	ERR_clear_error();
 	request = X509_REQ_new();
 	if (request != NULL && md != NULL && X509_REQ_set_version(request, X509_REQ_VERSION_1) &&
-	    csr_add_subject(request, names) == 1 && csr_add_names(request, names) == 1 &&
-	    X509_REQ_set_pubkey(request, k->pkey) == 1 && X509_REQ_sign(request, k->pkey, md) > 0)
+	    csr_add_names(request, names) == 1 && X509_REQ_set_pubkey(request, k->pkey) == 1 &&
+	    X509_REQ_sign(request, k->pkey, md) > 0)
 		len = i2d_X509_REQ(request, &bytes);
 	if (len <= 0)
 		return key_fails(e, ERR_SYS, "cannot make the certificate request");

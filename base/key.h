@@ -63,8 +63,7 @@ char *key_jwk(const struct key *k);
 char *key_jwk_thumbprint(const struct key *k);
 
 /* Appends a DER CertificationRequest for the names (A-labels, may start with "*.", or IP address
- * text), all of them in subjectAltName; subject empty except CN = first DNS name of at most 64
- * bytes (RFC 8555 7.4). */
+ * text), all of them in subjectAltName; the subject is empty (RFC 8555 7.4). */
 int key_csr(const struct key *k, const struct strlist *names, struct buf *der, struct err *e);
 
 /* SHA-256 of bytes: here because libcrypto is. */
