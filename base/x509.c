@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * x509 — chains as they come from outside: cut into blocks by a strict scanner of our own, decoded
- * under limits, and turned at once into the facts that everybody else works with.
+ * x509 — chains as they come from outside: decoded under limits, and turned at once into the facts
+ * that everybody else works with.
  *
  * After x509_chain_parse nothing here looks at the sender's text again: what is published is
  * written anew from DER, so that nothing can hide between the blocks (RFC 8555 11.4).
  */
-#include "base/x509.h"
+#include "base/x509_internal.h"
 
 #include "base/base64url.h"
+#include "base/pem.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
@@ -16,7 +17,6 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -25,26 +25,7 @@
 #define MAX_DER    (64 * 1024)
 #define MAX_SERIAL 64  /* bytes; RFC 5280 4.1.2.2 allows 20 */
 #define MAX_AKI    64  /* bytes; in practice 20 */
-#define MAX_ISSUER 256 /* bytes of its one line */
-#define MAX_LABEL  40  /* bytes of a foreign block's label that we quote */
-
-struct x509_chain {
-	X509 *certs[X509_MAX_CERTS];
-	struct x509_facts facts[X509_MAX_CERTS];
-	size_t count;
-	char *leaf_pem;
-	char *rest_pem;
-};
-
-/* What is left of the text, and which block comes next (from 1, for people). */
-struct scan {
-	const char *at;
-	const char *end;
-	size_t block;
-};
-
-static const char block_begin[] = "-----BEGIN CERTIFICATE-----";
-static const char block_end[] = "-----END CERTIFICATE-----";
+#define MAX_NAME   256 /* bytes of an issuer's or a subject's one line */
 
 static void auto_cert(X509 **c)
 {
@@ -73,106 +54,6 @@ static const char *take_reason(void)
 
 	ERR_clear_error();
 	return reason != NULL ? reason : "libcrypto gives no reason";
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void scan_skip_space(struct scan *s)
-{
-	while (s->at < s->end && is_space(*s->at))
-		s->at++;
-}
-
-static bool scan_sees(const char *at, const char *end, const char *text)
-{
-	size_t len = strlen(text);
-
-	return (size_t)(end - at) >= len && memcmp(at, text, len) == 0;
-}
-
-/* The label is quoted, never the content: the block may be somebody's private key. */
-static int scan_refuse(const struct scan *s, struct err *e)
-{
-	static const char begin[] = "-----BEGIN ";
-	const char *label, *stop;
-
-	if (scan_sees(s->at, s->end, block_begin))
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain has no line of its own to begin with",
-			       s->block);
-	if (!scan_sees(s->at, s->end, begin))
-		return err_set(e, ERR_PROTOCOL,
-			       "the certificate chain has something else than a PEM block where "
-			       "block %zu should begin",
-			       s->block);
-	label = s->at + strlen(begin);
-	stop = memchr(label, '-', (size_t)(s->end - label));
-	if (stop == NULL || stop - label > MAX_LABEL)
-		return err_set(e, ERR_PROTOCOL,
-			       "block %zu of the certificate chain has no readable label",
-			       s->block);
-	return err_set(
-		e, ERR_PROTOCOL,
-		"block %zu of the certificate chain is labelled %.*s, only CERTIFICATE is allowed",
-		s->block, (int)(stop - label), label);
-}
-
-/* Yields the base64 text of the block at s and moves behind it. Each byte is looked at once, so a
- * hostile text costs no more than its length. */
-static int scan_block(struct scan *s, const char **ret_text, size_t *ret_len, struct err *e)
-{
-	const char *text, *stop, *next;
-
-	if (!scan_sees(s->at, s->end, block_begin))
-		return scan_refuse(s, e);
-	text = s->at + strlen(block_begin);
-	if (text == s->end || !is_space(*text))
-		return scan_refuse(s, e);
-	stop = memchr(text, '-', (size_t)(s->end - text));
-	if (stop == NULL || !scan_sees(stop, s->end, block_end) || !is_space(stop[-1]))
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain is cut off or damaged", s->block);
-	next = stop + strlen(block_end);
-	if (next < s->end && !is_space(*next))
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain is followed by something else",
-			       s->block);
-	s->at = next;
-	*ret_text = text;
-	*ret_len = (size_t)(stop - text);
-	return 0;
-}
-
-/* base64 with line breaks (RFC 7468 3), by way of the strict base64url decoder. */
-static int block_decode(const char *text, size_t len, struct buf *der)
-{
-	AUTO_FREE char *plain = mem_new(len + 1);
-	size_t n = 0;
-	size_t padding = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if (is_space(c))
-			continue;
-		if (c == '=') {
-			padding++;
-			continue;
-		}
-		if (padding > 0 || c == '-' || c == '_')
-			return -1;
-		if (c == '+')
-			c = '-';
-		else if (c == '/')
-			c = '_';
-		plain[n++] = c;
-	}
-	if (padding > 2 || (n + padding) % 4 != 0)
-		return -1;
-	return base64url_decode(plain, n, der);
 }
 
 /* One certificate that fills its DER, and is DER: what is written anew from it must be the bytes
@@ -225,19 +106,19 @@ static int facts_add_serial(const X509 *cert, struct x509_facts *f, struct err *
 }
 
 /* For people only, so what cannot be shown is no reason to refuse the certificate. */
-static void facts_add_issuer(const X509 *cert, struct x509_facts *f)
+static char *name_line(const X509_NAME *name)
 {
 	BIO *bio AUTO(auto_bio) = BIO_new(BIO_s_mem());
-	char line[MAX_ISSUER];
+	char line[MAX_NAME];
 	char *text = NULL;
 	long len = 0;
 
-	if (bio != NULL && X509_NAME_print_ex(bio, X509_get_issuer_name(cert), 0,
-					      XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+	if (bio != NULL &&
+	    X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB) >= 0)
 		len = BIO_get_mem_data(bio, &text);
 	ERR_clear_error();
 	text_escape(text, len > 0 ? (size_t)len : 0, line, sizeof(line));
-	f->issuer = mem_str(line);
+	return mem_str(line);
 }
 
 static int names_add_dns(const ASN1_IA5STRING *value, struct strlist *names)
@@ -273,7 +154,25 @@ static int names_add_address(const ASN1_OCTET_STRING *value, struct strlist *nam
 	return 0;
 }
 
-/* Other kinds of names (mail, URI, …) identify no TLS server and are passed over. */
+/* "email:a@example.org" as far as that is text, else its kind alone. */
+static void names_add_other(int type, const void *value, struct strlist *others)
+{
+	static const char *const kinds[] = {
+		[GEN_OTHERNAME] = "otherName",   [GEN_EMAIL] = "email",
+		[GEN_X400] = "x400Address",      [GEN_DIRNAME] = "dirName",
+		[GEN_EDIPARTY] = "ediPartyName", [GEN_URI] = "URI",
+		[GEN_RID] = "registeredID",
+	};
+	const char *kind = type >= 0 && type < (int)COUNT_OF(kinds) ? kinds[type] : NULL;
+	char text[MAX_NAME] = "";
+
+	if (type == GEN_EMAIL || type == GEN_URI)
+		text_escape((const char *)ASN1_STRING_get0_data(value),
+			    (size_t)ASN1_STRING_length(value), text, sizeof(text));
+	strlist_addf(others, "%s%s%s", kind != NULL ? kind : "unknown", text[0] != '\0' ? ":" : "",
+		     text);
+}
+
 static int facts_add_names(const X509 *cert, struct x509_facts *f, struct err *e)
 {
 	int critical = -1;
@@ -293,6 +192,8 @@ static int facts_add_names(const X509 *cert, struct x509_facts *f, struct err *e
 			r = names_add_dns(value, &f->names);
 		else if (type == GEN_IPADD)
 			r = names_add_address(value, &f->names);
+		else
+			names_add_other(type, value, &f->others);
 		if (r != 0)
 			return err_set(e, ERR_PROTOCOL, "it has a name that is none");
 	}
@@ -360,7 +261,8 @@ static int facts_fill(X509 *cert, const struct buf *der, struct x509_facts *f, s
 	int r;
 
 	sha256(der->data, der->len, f->fingerprint);
-	facts_add_issuer(cert, f);
+	f->subject = name_line(X509_get_subject_name(cert));
+	f->issuer = name_line(X509_get_issuer_name(cert));
 	r = facts_add_serial(cert, f, e);
 	if (r == 0)
 		r = facts_add_names(cert, f, e);
@@ -373,37 +275,31 @@ static int facts_fill(X509 *cert, const struct buf *der, struct x509_facts *f, s
 	return r;
 }
 
-/* Reads the block at s and appends it. */
-static int chain_add(struct x509_chain *c, struct scan *s, struct err *e)
+/* Reads the next block and appends it. */
+static int chain_add(struct x509_chain *c, struct pem *p, struct err *e)
 {
 	struct buf der AUTO_BUF = {0};
-	const char *text = NULL;
-	size_t len = 0;
 	int r;
 
 	if (c->count == X509_MAX_CERTS)
 		return err_set(e, ERR_PROTOCOL, "the chain has more than %d certificates",
 			       X509_MAX_CERTS);
-	r = scan_block(s, &text, &len, e);
-	if (r != 0)
-		return r;
 	buf_init(&der, MAX_DER);
-	if (block_decode(text, len, &der) != 0)
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain is no base64, or above %d KiB",
-			       s->block, MAX_DER / 1024);
-	r = cert_read(&der, s->block, &c->certs[c->count], e);
+	r = pem_read(p, &der, e);
+	if (r == 0)
+		r = cert_read(&der, p->block, &c->certs[c->count], e);
 	if (r != 0)
 		return r;
 	r = facts_fill(c->certs[c->count], &der, &c->facts[c->count], e);
 	if (r != 0)
-		err_while(e, "certificate %zu of the chain is not usable", s->block);
+		err_while(e, "certificate %zu of the chain is not usable", p->block);
+	c->facts[c->count].place = p->block;
 	c->count++; /* also on failure: x509_chain_free clears what was begun */
 	return r;
 }
 
 /* The certificates from … to-1 as one PEM text; "" for none. NULL on failure. */
-static char *chain_print(const struct x509_chain *c, size_t from, size_t to)
+static char *chain_text(const struct x509_chain *c, size_t from, size_t to)
 {
 	BIO *bio AUTO(auto_bio) = BIO_new(BIO_s_mem());
 	char *text = NULL;
@@ -419,28 +315,35 @@ static char *chain_print(const struct x509_chain *c, size_t from, size_t to)
 	return len > 0 ? mem_strn(text, (size_t)len) : mem_str("");
 }
 
+int x509_chain_print(struct x509_chain *c, struct err *e)
+{
+	free(c->leaf_pem);
+	free(c->rest_pem);
+	c->leaf_pem = chain_text(c, 0, 1);
+	c->rest_pem = chain_text(c, 1, c->count);
+	if (c->leaf_pem == NULL || c->rest_pem == NULL)
+		return err_set(e, ERR_SYS, "cannot write the certificate chain: %s", take_reason());
+	return 0;
+}
+
 int x509_chain_parse(const char *pem, size_t len, struct x509_chain **ret_chain, struct err *e)
 {
 	AUTO_CHAIN struct x509_chain *c = mem_new(sizeof(*c));
-	struct scan s = {pem, pem + len, 1};
-	int r;
+	struct pem p = {pem, pem + len, 0};
+	int r = 0;
 
 	if (len > X509_MAX_PEM)
 		return err_set(e, ERR_PROTOCOL, "the certificate chain has %zu bytes, more than %d",
 			       len, X509_MAX_PEM);
 	ERR_clear_error();
-	for (scan_skip_space(&s); s.at < s.end; scan_skip_space(&s)) {
-		r = chain_add(c, &s, e);
-		if (r != 0)
-			return r;
-		s.block++;
-	}
-	if (c->count == 0)
-		return err_set(e, ERR_PROTOCOL, "there is no certificate in the chain");
-	c->leaf_pem = chain_print(c, 0, 1);
-	c->rest_pem = chain_print(c, 1, c->count);
-	if (c->leaf_pem == NULL || c->rest_pem == NULL)
-		return err_set(e, ERR_SYS, "cannot write the certificate chain: %s", take_reason());
+	while (r == 0 && pem_more(&p))
+		r = chain_add(c, &p, e);
+	if (r == 0 && c->count == 0)
+		r = err_set(e, ERR_PROTOCOL, "there is no certificate in the chain");
+	if (r == 0)
+		r = x509_chain_print(c, e);
+	if (r != 0)
+		return r;
 	*ret_chain = TAKE(c);
 	return 0;
 }
@@ -455,40 +358,9 @@ const struct x509_facts *x509_chain_facts(const struct x509_chain *c, size_t ind
 	return index < c->count ? &c->facts[index] : NULL;
 }
 
-/* cert, which is number (from 1, for people), against the one that should have issued it. */
-static int cert_check_issuer(X509 *cert, X509 *issuer, size_t number, struct err *e)
+const struct strlist *x509_chain_left_out(const struct x509_chain *c)
 {
-	EVP_PKEY *key;
-
-	if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) != 0)
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain was issued under another name than "
-			       "that of certificate %zu",
-			       number, number + 1);
-	/* 1 is basicConstraints CA:TRUE and a key usage that allows it; higher values are guesses
-	 * for certificates that say nothing */
-	if (X509_check_ca(issuer) != 1)
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain is no CA but stands as one",
-			       number + 1);
-	key = X509_get0_pubkey(issuer);
-	if (key == NULL || X509_verify(cert, key) != 1)
-		return err_set(e, ERR_PROTOCOL,
-			       "certificate %zu of the chain is not signed by certificate %zu: %s",
-			       number, number + 1, take_reason());
-	return 0;
-}
-
-int x509_chain_check(const struct x509_chain *c, struct err *e)
-{
-	ERR_clear_error();
-	for (size_t i = 0; i + 1 < c->count; i++) {
-		int r = cert_check_issuer(c->certs[i], c->certs[i + 1], i + 1, e);
-
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	return &c->left_out;
 }
 
 const char *x509_chain_leaf_pem(const struct x509_chain *c)
@@ -501,18 +373,32 @@ const char *x509_chain_rest_pem(const struct x509_chain *c)
 	return c->rest_pem;
 }
 
-int x509_chain_serves_tls(const struct x509_chain *c)
+/* All ones: there is no such extension. */
+const char *x509_chain_misfit(const struct x509_chain *c, size_t index)
 {
-	uint32_t usage = X509_get_extended_key_usage(c->certs[0]);
+	X509 *cert = c->certs[index];
+	uint32_t purposes = X509_get_extended_key_usage(cert);
+	uint32_t uses = X509_get_key_usage(cert);
 
-	return usage == UINT32_MAX || (usage & XKU_SSL_SERVER) != 0; /* all ones: no extension */
+	if ((X509_get_extension_flags(cert) & EXFLAG_CA) != 0)
+		return "it is a CA's (its basic constraints say CA:TRUE)";
+	if (purposes != UINT32_MAX && (purposes & XKU_SSL_SERVER) == 0)
+		return "it is not for TLS servers (its extended key usage lacks serverAuth)";
+	if ((uses & (KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT)) == 0)
+		return "its key may not be used in TLS (its key usage has neither "
+		       "digitalSignature nor another one that TLS needs)";
+	if ((X509_get_extension_flags(cert) & EXFLAG_CRITICAL) != 0)
+		return "it has a critical extension that no TLS client knows";
+	return NULL;
 }
 
-static void facts_clear(struct x509_facts *f)
+void x509_facts_clear(struct x509_facts *f)
 {
 	free(f->serial);
+	free(f->subject);
 	free(f->issuer);
 	strlist_clear(&f->names);
+	strlist_clear(&f->others);
 	free(f->ari_id);
 }
 
@@ -522,8 +408,9 @@ void x509_chain_free(struct x509_chain *c)
 		return;
 	for (size_t i = 0; i < c->count; i++) {
 		X509_free(c->certs[i]);
-		facts_clear(&c->facts[i]);
+		x509_facts_clear(&c->facts[i]);
 	}
+	strlist_clear(&c->left_out);
 	free(c->leaf_pem);
 	free(c->rest_pem);
 	free(c);

@@ -22,10 +22,13 @@
 
 #define ORDER_ITS_KEY   1
 #define ORDER_ITS_NAMES 2
-#define REPLACE         4 /* a certificate of an hour ago is live */
+#define REPLACE         4  /* a certificate of an hour ago is live */
+#define OUTLIVE         8  /* … and ends in a month, which counts */
+#define LEAF_LAST       16 /* what is ordered is what the last certificate has, not the first */
 
-#define NOW  2000000000 /* 2033: after every build date */
-#define LIVE (NOW - 3600)
+#define NOW      2000000000 /* 2033: after every build date */
+#define LIVE     (NOW - 3600)
+#define LIVE_END (NOW + 30 * 86400)
 
 /* What was ordered. The key was made for the corpus and is gone: leaves with other keys need the
  * flag. */
@@ -76,6 +79,19 @@ static void check_names(X509 *leaf, const struct strlist *names)
 	}
 }
 
+/* Only what can be ordered. */
+static void check_kinds(X509 *leaf)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		int type = sk_GENERAL_NAME_value(names, i)->type;
+
+		FUZZ_MUST(type == GEN_DNS || type == GEN_IPADD);
+	}
+	GENERAL_NAMES_free(names);
+}
+
 static void check_leaf(X509 *leaf, const struct accept_wish *wish)
 {
 	unsigned char *der = NULL;
@@ -83,13 +99,19 @@ static void check_leaf(X509 *leaf, const struct accept_wish *wish)
 	unsigned char hash[EVP_MAX_MD_SIZE];
 	time_t now = (time_t)wish->now;
 	time_t live = (time_t)wish->live_not_before;
+	time_t live_end = (time_t)wish->live_not_after - 1;
+	time_t ahead = now + X509_CLOCK_SKEW + 1;
 
 	FUZZ_MUST(len > 0);
 	FUZZ_MUST(EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1);
 	OPENSSL_free(der);
 	FUZZ_MUST(memcmp(hash, wish->key_hash, KEY_HASH_SIZE) == 0);
 	check_names(leaf, wish->names);
+	check_kinds(leaf);
 	FUZZ_MUST(X509_cmp_time(X509_get0_notAfter(leaf), &now) > 0);
+	FUZZ_MUST(X509_cmp_time(X509_get0_notBefore(leaf), &ahead) < 0);
+	FUZZ_MUST((X509_get_extension_flags(leaf) & (EXFLAG_CA | EXFLAG_CRITICAL)) == 0);
+	FUZZ_MUST(X509_cmp_time(X509_get0_notAfter(leaf), &live_end) > 0);
 	if (live != 0) {
 		live--; /* the function calls the same second earlier */
 		FUZZ_MUST(X509_cmp_time(X509_get0_notBefore(leaf), &live) > 0);
@@ -101,6 +123,8 @@ static void check_issuer(X509 *cert, X509 *issuer)
 	time_t now = NOW;
 
 	FUZZ_MUST(X509_cmp_time(X509_get0_notAfter(issuer), &now) > 0);
+	FUZZ_MUST(X509_NAME_cmp(X509_get_issuer_name(issuer), X509_get_subject_name(issuer)) != 0 ||
+		  X509_verify(issuer, X509_get0_pubkey(issuer)) != 1); /* no root */
 	FUZZ_MUST(X509_check_ca(issuer) == 1);
 	FUZZ_MUST(X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(issuer)) == 0);
 	FUZZ_MUST(X509_verify(cert, X509_get0_pubkey(issuer)) == 1);
@@ -127,10 +151,23 @@ static void check_accepted(const struct x509_chain *c, const struct accept_wish 
 	BIO_free(pem);
 }
 
-static void check_chain(const struct buf *pem, unsigned flags)
+/* The first or the last block of a text. */
+static char *leaf_text(const char *pem, bool last)
 {
 	static const char end[] = "-----END CERTIFICATE-----\n";
-	const char *behind = strstr(pem->data, end); /* the leaf */
+	const char *from = pem;
+	const char *behind = strstr(pem, end);
+
+	while (last && behind != NULL && behind[strlen(end)] != '\0') {
+		from = behind + strlen(end);
+		behind = strstr(from, end);
+	}
+	return behind != NULL ? mem_strn(from, (size_t)(behind - from) + strlen(end)) : mem_str("");
+}
+
+static void check_chain(const struct buf *pem, unsigned flags)
+{
+	AUTO_FREE char *leaf_pem = leaf_text(pem->data, (flags & LEAF_LAST) != 0);
 	AUTO_CHAIN struct x509_chain *leaf = NULL;
 	AUTO_CHAIN struct x509_chain *accepted = NULL;
 	struct strlist names AUTO_STRLIST = {0};
@@ -139,15 +176,16 @@ static void check_chain(const struct buf *pem, unsigned flags)
 	int r;
 
 	strlist_add_split(&names, NAMES, " ");
-	if (behind != NULL && (flags & (ORDER_ITS_KEY | ORDER_ITS_NAMES)) != 0)
-		x509_chain_parse(pem->data, (size_t)(behind - pem->data) + strlen(end), &leaf,
-				 NULL);
+	if ((flags & (ORDER_ITS_KEY | ORDER_ITS_NAMES)) != 0)
+		x509_chain_parse(leaf_pem, strlen(leaf_pem), &leaf, NULL);
 	if (leaf != NULL && (flags & ORDER_ITS_KEY) != 0)
 		wish.key_hash = x509_chain_facts(leaf, 0)->key_hash;
 	if (leaf != NULL && (flags & ORDER_ITS_NAMES) != 0)
 		wish.names = &x509_chain_facts(leaf, 0)->names;
-	if ((flags & REPLACE) != 0)
+	if ((flags & (REPLACE | OUTLIVE)) != 0)
 		wish.live_not_before = LIVE;
+	if ((flags & OUTLIVE) != 0)
+		wish.live_not_after = LIVE_END;
 	r = accept_chain(pem->data, pem->len, &wish, &accepted, &e);
 	fuzz_must_answer(r, &e, ERR_PROTOCOL);
 	FUZZ_MUST((r == 0) == (accepted != NULL));

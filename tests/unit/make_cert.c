@@ -103,7 +103,8 @@ static void set_names(X509 *x, const struct make_cert_spec *spec)
 static void add_extensions(X509 *x, const struct make_cert_spec *spec)
 {
 	if (spec->ca) {
-		add_words(x, NID_basic_constraints, "critical,CA:TRUE");
+		if (!spec->no_constraints)
+			add_words(x, NID_basic_constraints, "critical,CA:TRUE");
 		add_words(x, NID_key_usage,
 			  spec->no_sign_usage ? "critical,cRLSign" : "critical,keyCertSign");
 		add_words(x, NID_subject_key_identifier, "hash");
@@ -114,6 +115,10 @@ static void add_extensions(X509 *x, const struct make_cert_spec *spec)
 		add_names_hex(x, spec->names_hex);
 	if (spec->usage != NULL)
 		add_words(x, NID_ext_key_usage, spec->usage);
+	if (spec->key_usage != NULL)
+		add_words(x, NID_key_usage, spec->key_usage);
+	if (spec->critical)
+		add_words(x, NID_netscape_comment, "critical,who knows");
 	if (spec->aki == NULL || spec->aki[0] != '\0')
 		add_aki(x, spec);
 }
@@ -131,13 +136,14 @@ struct made_cert *make_cert(const struct make_cert_spec *spec)
 		EVP_PKEY_up_ref(spec->key);
 	if (signer == NULL)
 		signer = spec->issuer != NULL ? spec->issuer->key : c->key;
-	assert_int_equal(X509_set_version(x, X509_VERSION_3), 1);
+	assert_int_equal(X509_set_version(x, spec->version_1 ? X509_VERSION_1 : X509_VERSION_3), 1);
 	set_serial(x, spec->serial != NULL ? spec->serial : "1001");
 	set_names(x, spec);
 	assert_non_null(ASN1_TIME_set(X509_getm_notBefore(x), (time_t)spec->not_before));
 	assert_non_null(ASN1_TIME_set(X509_getm_notAfter(x), (time_t)spec->not_after));
 	assert_int_equal(X509_set_pubkey(x, c->key), 1);
-	add_extensions(x, spec);
+	if (!spec->version_1)
+		add_extensions(x, spec);
 	assert_true(X509_sign(x, signer, EVP_sha256()) > 0);
 	assert_int_equal(PEM_write_bio_X509(bio, x), 1);
 	c->pem = bio_text(bio);

@@ -29,7 +29,11 @@ struct make_cert_spec {
 	int64_t not_before;
 	int64_t not_after;
 	bool ca;
-	bool no_sign_usage; /* a CA whose key usage does not allow to sign certificates */
+	bool no_sign_usage;    /* a CA whose key usage does not allow to sign certificates */
+	bool no_constraints;   /* a CA without basic constraints, by its key usage alone */
+	bool version_1;        /* X.509 of 1988: no extensions at all */
+	bool critical;         /* an extension that nobody knows and everybody has to */
+	const char *key_usage; /* of a leaf; NULL: none */
 };
 
 /* Owns all of it. */
