@@ -137,6 +137,7 @@ static int order_fill(const struct json *v, struct acme_order *o, struct err *e)
 		return err_set(e, ERR_PROTOCOL,
 			       "the CA's order is valid, but has no certificate URL");
 	o->problem = fields_error(v);
+	o->profile = mem_str(json_get_text(v, "profile"));
 	return 0;
 }
 

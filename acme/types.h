@@ -73,6 +73,7 @@ struct acme_order {
 	struct strlist authorizations;
 	char *finalize;
 	char *certificate;            /* NULL until valid */
+	char *profile;                /* by which it will be issued; NULL: it says none */
 	struct acme_problem *problem; /* "error"; NULL when absent */
 };
 

@@ -53,6 +53,7 @@ void acme_order_free(struct acme_order *o)
 	strlist_clear(&o->authorizations);
 	free(o->finalize);
 	free(o->certificate);
+	free(o->profile);
 	acme_problem_free(o->problem);
 	free(o);
 }

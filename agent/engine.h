@@ -65,7 +65,8 @@ bool engine_settled(const struct engine *g);
 bool engine_said(const struct engine *g, int64_t certificate_id);
 void engine_says(struct engine *g, int64_t certificate_id); /* it has, from now on */
 
-/* Whether it was not begun because the CA's limits are in the way; then people were told. */
+/* Whether it was not begun because the CA's limits are in the way, or because what came of the last
+ * one was refused; then people were told. */
 bool engine_limited(const struct engine *g, int64_t certificate_id);
 
 /* Looks for work at the next tick instead of within a minute. */

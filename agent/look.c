@@ -183,15 +183,17 @@ static bool has_order(const struct open_rows *orders, int64_t certificate_id)
 	return false;
 }
 
-static void look_limited(const struct certificate *c, const struct outlook *o, struct scope *scope)
+static bool look_limited(const struct certificate *c, const char *why, struct scope *scope)
 {
 	if (!scope->limited)
-		log_line(LOG_ERROR, "%s: %s", c->name, o->limit.why);
+		log_line(LOG_ERROR, "%s: %s", c->name, why);
 	scope->limited = scope->said = true;
+	return false;
 }
 
 /* Whether it is to become an order now: it is due, or the operator wants it. A limit of the CA is
- * like a Retry-After: it holds for everybody. */
+ * like a Retry-After: it holds for everybody; what was refused is asked for again only by who says
+ * so. */
 static bool look_issues(struct look *l, const struct certificate *c, const struct outlook *o)
 {
 	const struct schedule *s = &o->next;
@@ -203,10 +205,11 @@ static bool look_issues(struct look *l, const struct certificate *c, const struc
 		return s->when <= l->now;
 	if (scope->tried || (scope->issue == ISSUE_NOW && scope->under_way))
 		return false;
-	if (s->free_at > l->now) {
-		look_limited(c, o, scope);
-		return false;
-	}
+	if (s->free_at > l->now)
+		return look_limited(c, o->limit.why, scope);
+	if (s->held_until > l->now && s->due <= l->now && scope->issue != ISSUE_NOW &&
+	    !l->g->config.patient)
+		return look_limited(c, s->why, scope);
 	scope->tried =
 		scope->issue == ISSUE_NOW || (l->g->config.patient ? s->when : s->due) <= l->now;
 	return scope->tried;

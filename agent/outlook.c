@@ -108,6 +108,25 @@ static int outlook_pace(struct store *s, struct outlook *o, struct err *e)
 	return r;
 }
 
+/* What is not due is asked for by a person, and may be. */
+static int outlook_refused(struct store *s, struct outlook *o, struct err *e)
+{
+	struct strlist names AUTO_STRLIST = {0};
+	struct past_refusals past = {0};
+	int r;
+
+	if (o->next.what == SCHEDULE_NOTHING || o->next.due > o->in.now)
+		return 0;
+	schedule_names(&o->in, &names);
+	r = past_refusals_read(s, o->in.certificate, &names, &past, e);
+	if (r != 0 || past.count == 0)
+		return r;
+	o->in.refusals = past.count;
+	o->in.refused_at = past.last_at;
+	o->next = schedule(&o->in);
+	return 0;
+}
+
 static int outlook_judge(struct store *s, const struct certificate *c, int64_t now,
 			 struct outlook *ret, struct err *e)
 {
@@ -135,6 +154,8 @@ static int outlook_judge(struct store *s, const struct certificate *c, int64_t n
 	};
 	ret->next = schedule(&ret->in);
 	r = outlook_pace(s, ret, e);
+	if (r == 0)
+		r = outlook_refused(s, ret, e);
 	return r == 0 ? outlook_limit(s, ret, e) : r;
 }
 

@@ -104,7 +104,11 @@ static void find_advice(struct finding *f)
 
 	if (f->o.live == NULL)
 		return;
-	if (info == NULL || info->version_id != f->o.live->id)
+	if (f->o.live->ari_id == NULL)
+		add(f, "advice",
+		    "none: the certificate has no authority key identifier, by which the CA could "
+		    "be asked about it");
+	else if (info == NULL || info->version_id != f->o.live->id)
 		add(f, "advice", "the CA was not asked yet when it advises to renew");
 	else if (info->window_end == 0)
 		add(f, "advice", "none from the CA%s%s",

@@ -26,7 +26,7 @@ struct run_item {
 	bool patient;           /* … whether back-offs held, … */
 	bool pending_before;    /* … and whether deployments of it were waiting; */
 	bool said;              /* people were told what failed; */
-	bool limited;           /* a limit of the CA was in the way; */
+	bool limited;           /* a limit of the CA was in the way, or a refusal; */
 	enum run_result result; /* what became of it */
 };
 

@@ -5,6 +5,7 @@
 #include "agent/schedule.h"
 
 #include "acme/identifier.h"
+#include "base/clock.h"
 #include "base/key.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define MINUTE 60
+#define HOUR   3600
 #define DAY    86400
 
 /* A number in [0, below) that is the same for the same text in every process. */
@@ -202,6 +204,38 @@ static void schedule_back_off(const struct schedule_input *in, struct schedule *
 		 (long long)in->renewal->failures);
 }
 
+static int64_t refusals_cost(const struct schedule_input *in)
+{
+	static const int64_t days[] = {1, 2, 4, 7};
+	size_t row = in->refusals < (int64_t)COUNT_OF(days) ? (size_t)in->refusals : COUNT_OF(days);
+	int64_t wait = days[row - 1] * DAY;
+	int64_t patience =
+		schedule_patience(in->refused_at, in->live != NULL ? in->live->not_after : 0);
+
+	if (patience == INT64_MAX)
+		patience = DAY;
+	else if (patience < HOUR)
+		patience = HOUR;
+	return wait < patience ? wait : patience;
+}
+
+/* What is asked for is what was asked for then. */
+static void schedule_refused(const struct schedule_input *in, struct schedule *s)
+{
+	char at[CLOCK_TEXT_SIZE];
+
+	if (in->refusals == 0 || in->refused_at > in->now)
+		return;
+	s->held_until = in->refused_at + refusals_cost(in);
+	if (s->held_until <= s->when)
+		return;
+	s->when = s->held_until;
+	snprintf(s->why, sizeof(s->why),
+		 "what the CA issued was refused at %s, and another one most likely would be, too; "
+		 "--force asks for it all the same",
+		 clock_format(in->refused_at, at));
+}
+
 /* The CA would refuse it before, also for a command. */
 static void schedule_limit(const struct schedule_input *in, struct schedule *s)
 {
@@ -226,6 +260,7 @@ struct schedule schedule(const struct schedule_input *in)
 	s = schedule_wanted(in);
 	s.when = s.due;
 	schedule_back_off(in, &s);
+	schedule_refused(in, &s);
 	schedule_limit(in, &s);
 	return s;
 }

@@ -27,8 +27,10 @@ struct schedule_input {
 	const struct renewal *renewal;
 	const struct renewal_info *info; /* NULL: the CA has said nothing */
 	const char *key_kind; /* what the live one's has to be, or another is issued; NULL: any */
-	const struct strlist *left_out;    /* optional names that failed; NULL: none */
-	int64_t left_at;                   /* when they did so last */
+	const struct strlist *left_out; /* optional names that failed; NULL: none */
+	int64_t left_at;                /* when they did so last */
+	int64_t refusals;   /* certificates that came for just this in a row, and were refused */
+	int64_t refused_at; /* the last one */
 	const struct limit_verdict *limit; /* NULL: no limit of the CA is in the way */
 	const uint8_t *seed;               /* the store's, 32 bytes */
 	int64_t now;
@@ -36,10 +38,11 @@ struct schedule_input {
 
 struct schedule {
 	enum schedule_what what;
-	int64_t when;    /* Unix seconds; ≤ now means now */
-	int64_t due;     /* the same without the back-off after failures, and without limits */
-	int64_t free_at; /* not before, whoever asks: a limit of the CA; 0: none is in the way */
-	char why[160];   /* one clause for people */
+	int64_t when;       /* Unix seconds; ≤ now means now */
+	int64_t due;        /* the same without the back-off after failures, and without limits */
+	int64_t free_at;    /* not before, whoever asks: a limit of the CA; 0: none is in the way */
+	int64_t held_until; /* not before, unless a person insists; 0: nothing holds it */
+	char why[160];      /* one clause for people */
 };
 
 /* With a valid answer of the CA about this version (RFC 9773 4.2): an instant of its window, the
@@ -57,7 +60,9 @@ struct schedule {
  * Optional names that failed are left out, and tried again once a day.
  *
  * After a failure not before renewal->next_at, within schedule_patience; and not while the CA's
- * limits are in the way. */
+ * limits are in the way. Where the CA did issue and what came was refused, the next one most likely
+ * would be, too, and would cost another certificate: a day passes first, then two, four and seven,
+ * an hour at least and schedule_patience at most; a day at most while nothing valid is live. */
 struct schedule schedule(const struct schedule_input *in);
 
 /* The names that an order has which is born at in->now: all that are wanted, without those that

@@ -195,6 +195,7 @@ static void order_machine_forget(struct step *s)
 	wish_free(m->wish);
 	order_free(m->order);
 	free(m->thumbprint);
+	strlist_clear(&m->alternates);
 	free(TAKE(s->memory));
 	s->standing = NULL;
 }
@@ -348,6 +349,7 @@ int order_follows(struct step *s, struct acme_order *acme, struct err *e)
 	if (m->acme != acme)
 		acme_order_free(m->acme);
 	m->acme = acme;
+	m->order->issued = acme->status == ACME_VALID || acme->status == ACME_PROCESSING;
 	m->polls = 0;
 	m->since = step_now(s);
 	if (to != &stage_process)

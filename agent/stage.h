@@ -40,18 +40,22 @@ struct order_memory {
 	struct challenge **challenges; /* those to be answered now, as PRESENT stored them */
 	struct answer *answers;        /* … as many */
 	size_t challenge_count;
-	struct refusals refusals; /* of them so far */
-	char *thumbprint;         /* of the account's key (RFC 8555 8.1) */
-	bool resumed;             /* taken up again from its row */
-	bool left;                /* … and who had published its answers has ended */
-	bool asked;               /* this step has asked the CA to judge or to issue */
-	bool dated;               /* the row's processing_at is durable */
-	bool reads;               /* VALIDATE asks for authorizations, not for the order */
-	int phase;                /* of a stage that asks in several rounds */
-	int polls;                /* of VALIDATE or PROCESS so far */
-	int finalized;            /* how often FINALIZE was asked by this step */
-	int64_t since;            /* Unix seconds when that began */
-	int64_t retry_after;      /* the longest that authorizations asked for */
+	struct refusals refusals;  /* of them so far */
+	char *thumbprint;          /* of the account's key (RFC 8555 8.1) */
+	bool resumed;              /* taken up again from its row */
+	bool left;                 /* … and who had published its answers has ended */
+	bool asked;                /* this step has asked the CA to judge or to issue */
+	bool dated;                /* the row's processing_at is durable */
+	bool reads;                /* VALIDATE asks for authorizations, not for the order */
+	int phase;                 /* of a stage that asks in several rounds */
+	int polls;                 /* of VALIDATE or PROCESS so far */
+	int finalized;             /* how often FINALIZE was asked by this step */
+	int64_t since;             /* Unix seconds when that began */
+	int64_t retry_after;       /* the longest that authorizations asked for */
+	int downloads;             /* how often DOWNLOAD got what cannot be read */
+	struct err refusal;        /* why DOWNLOAD did not accept the CA's default chain */
+	struct strlist alternates; /* then: URLs of the other ones */
+	size_t alternate;          /* … which one is asked for */
 };
 
 struct order_memory *order_memory(const struct step *s);

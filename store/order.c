@@ -14,7 +14,8 @@
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, account_id, key_id, key_kind, key_hash, names, wish, replaces, csr, " \
-	"url, stage, hooked, version_id, created_at, ended_at, " STANDING_COLUMNS ", err_cause, "  \
+	"url, stage, hooked, issued, version_id, created_at, ended_at, " STANDING_COLUMNS          \
+	", err_cause, "                                                                            \
 	"shown_by, processing_at"
 
 static struct order *order_read(struct sql *q)
@@ -36,6 +37,7 @@ static struct order *order_read(struct sql *q)
 	o->url = sql_text(q);
 	o->stage = sql_text(q);
 	o->hooked = sql_bool(q);
+	o->issued = sql_bool(q);
 	o->version_id = sql_int(q);
 	o->created_at = sql_int(q);
 	o->ended_at = sql_int(q);
@@ -180,9 +182,10 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 {
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE acme_order SET " STANDING_SET ", url = $10, stage = $11, "
-				  "hooked = $12, replaces = $13, version_id = $14, ended_at = $15, "
-				  "err_cause = $16, shown_by = $17, processing_at = $18 "
-				  "WHERE id = $19 AND owner = $20 AND fence = $21 RETURNING id");
+				  "hooked = $12, issued = $13, replaces = $14, version_id = $15, "
+				  "ended_at = $16, err_cause = $17, shown_by = $18, "
+				  "processing_at = $19 "
+				  "WHERE id = $20 AND owner = $21 AND fence = $22 RETURNING id");
 	int r;
 
 	r = order_check_url(s, o, e);
@@ -192,6 +195,7 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 	sql_bind_text(&q, o->url);
 	sql_bind_text(&q, o->stage);
 	sql_bind_int(&q, o->hooked);
+	sql_bind_int(&q, o->issued);
 	sql_bind_text(&q, o->replaces);
 	sql_bind_id(&q, o->version_id);
 	sql_bind_int(&q, o->ended_at);

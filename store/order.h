@@ -25,6 +25,7 @@ struct order {
 	char *url;          /* NULL before the CA answered newOrder */
 	char *stage;        /* "new", "authorize", "present", "withdraw", "done", "failed" */
 	bool hooked;        /* the pre-hook may have run: the post-hook has to */
+	bool issued;        /* the CA has issued, or was about to, whatever became of that */
 	int64_t version_id; /* what it ended in; 0: nothing (yet) */
 	int64_t created_at;
 	int64_t ended_at;             /* 0: live */
@@ -43,9 +44,9 @@ int order_load(struct store *s, int64_t id, struct order **ret_order, struct err
 /* The newest order of a certificate, live or ended; *ret_order NULL: none. */
 int order_latest(struct store *s, int64_t certificate_id, struct order **ret_order, struct err *e);
 
-/* The fenced UPDATE of the mutable columns (url, stage, hooked, replaces, version_id, ended_at,
- * shown_by, processing_at, standing); see account_save. ERR_CONFIG with CAUSE_ORDER_TAKEN when
- * another live order has this URL. */
+/* The fenced UPDATE of the mutable columns (url, stage, hooked, issued, replaces, version_id,
+ * ended_at, shown_by, processing_at, standing); see account_save. ERR_CONFIG with
+ * CAUSE_ORDER_TAKEN when another live order has this URL. */
 int order_save(struct store *s, const struct order *o, bool release, struct err *e);
 
 /* Live orders of one certificate, or of all (0). */

@@ -19,10 +19,10 @@
 	"id, certificate_id, order_id, key_id, key_kind, serial, issuer, fingerprint, ari_id, "    \
 	"names, not_before, not_after"
 
-#define COLUMNS   FIRST_COLUMNS ", leaf, chain, created_at, account_id, seal"
+#define COLUMNS   FIRST_COLUMNS ", leaf, chain, created_at, account_id, profile, seal"
 #define SEAL_SIZE 32
 
-/* All but what may be forgotten: its order and its account. */
+/* All but what may be forgotten: its order, its account and its profile. */
 static void version_seal(const struct version *v, uint8_t seal[SEAL_SIZE])
 {
 	AUTO_FREE char *names = strlist_join(&v->names, " ");
@@ -78,6 +78,7 @@ static int version_read(struct sql *q, struct version **ret_version, struct err 
 	v->chain = sql_text(q);
 	v->created_at = sql_int(q);
 	v->account_id = sql_int(q);
+	v->profile = sql_text(q);
 	r = version_check(q, v, e);
 	if (r != 0)
 		return r;
@@ -91,7 +92,7 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO version (" COLUMNS
 						  ") VALUES ($1, $2, $3, $4, $5, $6, $7, "
 						  "$8, $9, $10, $11, $12, $13, $14, $15, $16, "
-						  "$17)");
+						  "$17, $18)");
 	uint8_t seal[SEAL_SIZE];
 
 	sql_bind_int(&q, id);
@@ -110,6 +111,7 @@ static int version_add(struct store *s, const struct version *v, int64_t id, int
 	sql_bind_text(&q, v->chain != NULL ? v->chain : "");
 	sql_bind_int(&q, created_at);
 	sql_bind_int(&q, v->account_id);
+	sql_bind_text(&q, v->profile);
 	version_seal(v, seal);
 	sql_bind_blob(&q, seal, sizeof(seal));
 	return sql_run(&q, e);
@@ -247,6 +249,7 @@ void version_free(struct version *v)
 	strlist_clear(&v->names);
 	free(v->leaf);
 	free(v->chain);
+	free(v->profile);
 	free(v);
 }
 

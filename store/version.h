@@ -25,6 +25,7 @@ struct version {
 	char *chain; /* PEM of the issuers, "" when none was sent */
 	int64_t created_at;
 	int64_t account_id; /* it was issued for; 0: not known any more */
+	char *profile;      /* of the CA, by which it was made; NULL: not known */
 };
 
 /* Inserts, fills v->id and makes it the certificate's live version. */

@@ -8,6 +8,12 @@ ALTER TABLE acme_order ADD COLUMN err_cause TEXT NOT NULL DEFAULT '';
 
 UPDATE acme_order SET err_cause = err_type, err_type = '' WHERE err_type = 'interrupted';
 
+-- The CA has issued, or was about to, be it to nobody's use: what was refused counts for its limits.
+ALTER TABLE acme_order ADD COLUMN issued INTEGER NOT NULL DEFAULT 0 CHECK (issued IN (0, 1));
+
+-- By which of its CA's profiles it was made, NULL: not known.
+ALTER TABLE version ADD COLUMN profile TEXT;
+
 -- replaced: orders in a row that another one took the place of at once, since the last end.
 ALTER TABLE renewal ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0;
 

@@ -345,6 +345,12 @@ static const struct {
 	{MOCK_OTHER_NAMES, "other.example"},
 	{MOCK_SECRET, "refused"},
 	{MOCK_OLD, "older than"},
+	{MOCK_FUTURE, "not valid before"},
+	{MOCK_OTHER_KINDS, "URI:https://other.example/, which was not ordered"},
+	{MOCK_CA_LEAF, "CA:TRUE"},
+	{MOCK_FORGED, "did not sign"},
+	{MOCK_VERSION_1, "is no CA"},
+	{MOCK_ALONE_EXPIRED, "expired at"},
 };
 
 static void what_was_not_ordered_is_refused_and_the_old_one_stays(void **state)

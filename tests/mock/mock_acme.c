@@ -194,7 +194,7 @@ void mock_order_issue(struct mock_ca *ca, struct mock_order *o)
 		o->problem = ca->config.issue_error;
 		return;
 	}
-	o->pem = mock_issue(ca, o);
+	mock_issue(ca, o);
 	o->status = "valid";
 	ca->counts.certificates++;
 }
@@ -318,15 +318,33 @@ static void finalize_act(struct mock_ca *ca, struct mock_order *o, const struct 
 	order_answer(ca, o, 200, a);
 }
 
-static void certificate_act(const struct mock_order *o, struct mock_response *a)
+/* The links as CAs write them: each in a header of its own, all in one, absolute or not. */
+static void add_alternates(const struct mock_ca *ca, const struct mock_order *o,
+			   struct mock_response *a)
 {
-	if (o->pem == NULL) {
+	AUTO_FREE char *first = mock_url(ca, "certificate/%lld/1", (long long)o->id);
+
+	if (ca->config.alternates > 0)
+		strlist_addf(&a->headers, "link: <%s>;rel=\"alternate\"", first);
+	for (int64_t i = 2; i <= ca->config.alternates; i++)
+		strlist_addf(&a->headers, "link: <%lld/%lld>; rel=\"index alternate\"",
+			     (long long)o->id, (long long)i);
+}
+
+static void certificate_act(const struct mock_ca *ca, const struct mock_order *o, int64_t index,
+			    struct mock_response *a)
+{
+	if (o->pem == NULL || index > ca->config.alternates) {
 		mock_problem(a, 404, "malformed", "not issued yet");
 		return;
 	}
+	if (index == 0)
+		add_alternates(ca, o, a);
 	a->status = 200;
 	strlist_add(&a->headers, "content-type: application/pem-certificate-chain");
-	MOCK_MUST(buf_add_text(&a->body, o->pem) == 0);
+	MOCK_MUST(buf_add_text(&a->body, index > 0 && index == ca->config.alternates
+						 ? o->good_pem
+						 : o->pem) == 0);
 }
 
 void mock_order_free(struct mock_order *o)
@@ -335,6 +353,7 @@ void mock_order_free(struct mock_order *o)
 	free(o->authorizations);
 	X509_REQ_free(o->csr);
 	free(o->pem);
+	free(o->good_pem);
 	free(o);
 }
 
@@ -361,7 +380,7 @@ static bool order_act(struct mock_ca *ca, const struct mock_place *place, struct
 	else if (!s->empty)
 		mock_problem(a, 400, "malformed", "POST-as-GET has an empty payload");
 	else if (place->kind == MOCK_CERTIFICATE)
-		certificate_act(o, a);
+		certificate_act(ca, o, (int64_t)place->index, a);
 	else
 		order_answer(ca, o, 200, a);
 	return true;

@@ -134,7 +134,7 @@ static const struct {
 	{"authorization/", MOCK_AUTHORIZATION, 1},
 	{"challenge/", MOCK_CHALLENGE, 2},
 	{"finalize/", MOCK_FINALIZE, 1},
-	{"certificate/", MOCK_CERTIFICATE, 1},
+	{"certificate/", MOCK_CERTIFICATE, 2},
 	{"renewal-info/", MOCK_RENEWAL_INFO, 0}, /* and any id */
 };
 

@@ -78,7 +78,20 @@ enum mock_twist {
 	MOCK_OTHER_ORDER,         /* makes orders for other names than it was asked for */
 	MOCK_OTHER_AUTHORIZATION, /* wants another name authorized than was ordered */
 	MOCK_OTHER_WILDCARD,      /* … a wildcard instead of the name, or the other way round */
-	MOCK_TWISTS,              /* how many */
+	MOCK_OTHER_KINDS,         /* certifies a URI as well */
+	MOCK_CA_LEAF,             /* makes the subscriber a CA */
+	MOCK_FUTURE,              /* dates it an hour ahead */
+	MOCK_NO_KEY_ID,           /* leaves out the authority key identifier */
+	/* … or with what it sends beside it: */
+	MOCK_FORGED,    /* another CA of its intermediate's name, which did not sign */
+	MOCK_VERSION_1, /* its intermediate as X.509 of 1988, which cannot say that it is a CA */
+	MOCK_ALONE_EXPIRED, /* its intermediate as it was, expired yesterday */
+	MOCK_LEAF_LAST,     /* the intermediate first */
+	MOCK_LEAF_TWICE,    /* the leaf once more */
+	MOCK_ROOT,          /* its root */
+	MOCK_EXPIRED_CROSS, /* its root as an older root signed it, expired, and that one */
+	MOCK_CROSS,         /* its intermediate as another root signed it */
+	MOCK_TWISTS,        /* how many */
 };
 
 /* May be changed at any time (mock_ca_config). All zero is a patient, honest CA that validates and
@@ -101,6 +114,8 @@ struct mock_ca_config {
 	bool terms;                /* newAccount has to agree to them */
 	bool renewal_info;         /* the directory has it */
 	enum mock_twist twist;
+	int64_t alternates; /* how many other chains it offers (RFC 8555 7.4.2); only the last one
+			     * is what an honest CA sends */
 	/* Habits of real CAs that are not Boulder's and Pebble's. */
 	bool verdict_in_answer;   /* validates before it answers the challenge (step-ca, Caddy) */
 	bool authorizations_stay; /* … pending when their challenge is invalid (step-ca, Caddy) */

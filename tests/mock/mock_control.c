@@ -83,8 +83,10 @@ static const char *act_word(size_t i)
 static const char *twist_word(size_t i)
 {
 	static const char *const words[MOCK_TWISTS] = {
-		"honest", "other-key",   "other-names",         "secret",
-		"old",    "other-order", "other-authorization", "other-wildcard"};
+		"honest",      "other-key",           "other-names",    "secret",        "old",
+		"other-order", "other-authorization", "other-wildcard", "other-kinds",   "ca-leaf",
+		"future",      "no-key-id",           "forged",         "version-1",     "expired",
+		"leaf-last",   "leaf-twice",          "root",           "expired-cross", "cross"};
 
 	return i < MOCK_TWISTS ? words[i] : NULL;
 }
@@ -104,6 +106,7 @@ static const struct member config_members[] = {
 	{SAYS("terms", MEMBER_FLAG, config.ca.terms)},
 	{SAYS("renewal_info", MEMBER_FLAG, config.ca.renewal_info)},
 	{SAYS("twist", MEMBER_WORD, config.ca.twist), .word = twist_word},
+	{SAYS("alternates", MEMBER_NUMBER, config.ca.alternates)},
 	{SAYS("verdict_in_answer", MEMBER_FLAG, config.ca.verdict_in_answer)},
 	{SAYS("authorizations_stay", MEMBER_FLAG, config.ca.authorizations_stay)},
 	{SAYS("orders_stay", MEMBER_FLAG, config.ca.orders_stay)},

@@ -63,6 +63,7 @@ struct mock_order {
 	X509_REQ *csr;
 	int64_t due_ms; /* mono: when a processing order is issued */
 	char *pem;      /* the chain, once valid */
+	char *good_pem; /* an honest CA's */
 };
 
 struct mock_issuer {
@@ -178,8 +179,8 @@ void mock_issuer_clear(struct mock_issuer *i);
 X509_REQ *mock_csr(const struct mock_ca *ca, const struct mock_order *o, const char *text,
 		   const char **ret_why);
 
-/* Leaf and intermediate. The caller frees it. */
-char *mock_issue(struct mock_ca *ca, const struct mock_order *o);
+/* Fills pem and good_pem: leaf and intermediate, and what else the twist says. */
+void mock_issue(struct mock_ca *ca, struct mock_order *o);
 
 void mock_account_free(struct mock_account *a);
 void mock_authorization_free(struct mock_authorization *a);

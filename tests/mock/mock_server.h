@@ -34,7 +34,9 @@ int mock_https_listen(struct mock_server *s, const char *dir);
  *     config    http_port, webroot ("": none), reuse_orders, reuse_authorizations, processing,
  *               validate_ms, process_ms, retry_after, lifetime, terms, renewal_info, twist
  *               ("honest", "other-key", "other-names", "secret", "old", "other-order",
- *               "other-authorization", "other-wildcard"), verdict_in_answer,
+ *               "other-authorization", "other-wildcard", "other-kinds", "ca-leaf", "future",
+ *               "no-key-id", "forged", "version-1", "expired", "leaf-last", "leaf-twice", "root",
+ *               "expired-cross", "cross"), alternates, verdict_in_answer,
  *               authorizations_stay, orders_stay, silent, answered_again, spells, judge,
  *               issue_error ("": none); what is not said stays as it is
  *     fault     the members of struct mock_fault; kind by its name (mock_kind_name), act by its own

@@ -398,3 +398,49 @@ def test_the_process_ends_when_told_and_says_where_it_was(mock_ca):
     assert (pathlib.Path(mock_ca.folder) / "url").read_text() == mock_ca.url
     mock_ca.process.send_signal(signal.SIGTERM)
     assert mock_ca.process.wait(10) == 0
+
+
+# --- what was delivered ---
+
+@pytest.mark.parametrize("twist, why", [
+    ("leaf-twice", "it came twice"),
+    ("root", "it is a root"),
+    ("expired-cross", "it has expired"),
+    ("cross", "it is not needed"),
+])
+def test_what_is_left_out_of_a_chain_is_told_to_who_wants_to_know(
+        everleaf_at, mock_ca, name, twist, why):
+    everleaf = everleaf_at(mock_ca)
+    mock_ca.config(twist=twist)
+    told = everleaf.obtain(name, options=["-v"])
+    assert "left out of the chain: certificate " in told.err and why in told.err
+    chain = everleaf.export(name).read("chain.pem").decode()
+    assert chain.count("BEGIN CERTIFICATE") == 1
+
+
+def test_what_was_refused_is_not_asked_for_again_but_by_force(everleaf_at, mock_ca, name):
+    everleaf = everleaf_at(mock_ca)
+    mock_ca.config(twist="forged", alternates=2)
+    assert everleaf.obtain(name, options=["-v"]).err.count("alternate chain") == 2
+    mock_ca.config(twist="ca-leaf")
+    refused = everleaf.run("renew", "--force", name, expect=1)
+    assert "CA:TRUE" in refused.err
+    mock_ca.config(twist="honest")
+    why = everleaf.run("why", name).out
+    assert "CA:TRUE" in why
+    everleaf.run("renew", "--force", name)
+    assert mock_ca.counts()["certificates"] == 3
+
+
+def test_a_first_certificate_that_was_refused_waits_unless_it_is_forced(
+        everleaf_at, mock_ca, name):
+    everleaf = everleaf_at(mock_ca)
+    mock_ca.config(twist="other-kinds")
+    assert "URI:https://other.example/" in everleaf.obtain(name, expect=1).err
+    mock_ca.config(twist="honest")
+    waits = everleaf.obtain(name, expect=75).err
+    assert "--force asks for it all the same" in waits
+    assert "was refused at" in everleaf.run("why", name).out
+    assert mock_ca.counts()["certificates"] == 1
+    everleaf.obtain(name, options=["--force"])
+    assert mock_ca.counts()["certificates"] == 2

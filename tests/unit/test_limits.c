@@ -345,7 +345,8 @@ static void orders_are_counted_from_their_rows(void **state)
 		"UPDATE acme_order SET created_at = created_at - 1000 WHERE id = 1;"
 		"UPDATE acme_order SET url = 'u', stage = 'failed', ended_at = 7, "
 		"err_type = 'dns' WHERE id = 3;"
-		"UPDATE acme_order SET replaces = 'r', names = 'b a' WHERE id = 4;"
+		"UPDATE acme_order SET replaces = 'r', names = 'b a', url = 'v', stage = 'failed', "
+		"ended_at = 8, issued = 1 WHERE id = 4;"
 		"INSERT INTO version (id, certificate_id, order_id, key_id, key_kind, serial, "
 		"issuer, fingerprint, names, not_before, not_after, leaf, chain, created_at) "
 		"VALUES (1, 4, 2, 1, '', '', '', '', 'a b', 0, 0, '', '', 0);");

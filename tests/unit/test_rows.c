@@ -283,6 +283,7 @@ static void an_order_comes_back_as_it_was_saved(void **state)
 	assert_string_equal(o->names.items[0], "www.example.com");
 	assert_null(o->url);
 	assert_null(o->replaces);
+	assert_false(o->issued);
 	assert_int_equal(o->created_at, NOW);
 	assert_string_equal(o->standing.owner, store_owner(s));
 	assert_int_equal(o->standing.fence, 1);
@@ -293,6 +294,7 @@ static void an_order_comes_back_as_it_was_saved(void **state)
 	mem_set_str(&o->replaces, "abc.def");
 	mem_set_str(&o->stage, "failed");
 	o->hooked = true;
+	o->issued = true;
 	o->version_id = 12;
 	o->ended_at = NOW + 9;
 	assert_int_equal(order_save(s, o, false, NULL), 0);
@@ -304,6 +306,7 @@ static void an_order_comes_back_as_it_was_saved(void **state)
 	assert_string_equal(o->replaces, "abc.def");
 	assert_string_equal(o->stage, "failed");
 	assert_true(o->hooked);
+	assert_true(o->issued);
 	assert_int_equal(o->version_id, 12);
 	assert_int_equal(o->ended_at, NOW + 9);
 	assert_standing(&o->standing);

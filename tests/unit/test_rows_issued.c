@@ -90,6 +90,7 @@ static void a_new_version_is_the_live_one(void **state)
 		.leaf = (char *)"LEAF",
 		.chain = (char *)"CHAIN",
 		.created_at = NOW - 3,
+		.profile = (char *)"classic",
 	};
 	struct version **list = NULL;
 	size_t count = 0;
@@ -116,12 +117,14 @@ static void a_new_version_is_the_live_one(void **state)
 	assert_string_equal(v->leaf, "LEAF");
 	assert_string_equal(v->chain, "CHAIN");
 	assert_int_equal(v->created_at, NOW - 3);
+	assert_string_equal(v->profile, "classic");
 	strlist_clear(&full.names);
 
 	assert_int_equal(version_list(s, full.certificate_id, &list, &count, NULL), 0);
 	assert_int_equal(count, 2);
 	assert_int_equal(list[0]->id, full.id);
 	assert_null(list[1]->ari_id);
+	assert_null(list[1]->profile);
 	assert_string_equal(list[1]->chain, "");
 	version_list_free(list, count);
 }

@@ -187,6 +187,59 @@ static void no_back_off_is_longer_than_a_sixth_of_what_is_left(void **state)
 	fixture_free(&f);
 }
 
+static void what_was_refused_waits_longer_each_time_but_not_too_long(void **state)
+{
+	static const struct {
+		int64_t refusals, age; /* of the live one, of 90 days; 0: none is live */
+		int64_t want;          /* from the refusal on */
+	} rows[] = {
+		{0, 60 * DAY, 0},
+		{1, 60 * DAY, DAY},
+		{2, 60 * DAY, 2 * DAY},
+		{3, 60 * DAY, 4 * DAY},
+		{4, 0, DAY}, /* nothing valid is live */
+		{4, 91 * DAY, DAY},
+		{4, 84 * DAY, DAY},         /* a sixth of six days */
+		{4, 90 * DAY - 7200, 3600}, /* an hour at least */
+		{99, 61 * DAY, 29 * DAY / 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct fixture f;
+		struct schedule s;
+
+		fixture_make(&f, rows[i].age, 90 * DAY);
+		if (rows[i].age == 0)
+			f.in.live = NULL;
+		f.in.refusals = rows[i].refusals;
+		f.in.refused_at = NOW;
+		s = schedule(&f.in);
+		assert_int_equal(s.held_until, rows[i].want != 0 ? NOW + rows[i].want : 0);
+		assert_int_equal(s.free_at, 0); /* a person may */
+		if (rows[i].want != 0) {
+			assert_int_equal(s.when, NOW + rows[i].want);
+			assert_non_null(strstr(s.why, "was refused at 20"));
+			assert_non_null(strstr(s.why, "--force asks for it all the same"));
+		}
+		f.in.refused_at = NOW + 1; /* by a wrong clock */
+		assert_int_equal(schedule(&f.in).held_until, 0);
+		fixture_free(&f);
+	}
+}
+
+static void a_week_is_the_longest_wait_for_what_was_refused(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 45 * DAY, 90 * DAY);
+	f.in.refusals = 4;
+	f.in.refused_at = NOW;
+	assert_int_equal(schedule(&f.in).held_until, NOW + 7 * DAY);
+	fixture_free(&f);
+}
+
 static void a_back_off_is_a_minute_at_least(void **state)
 {
 	struct fixture f;
@@ -309,6 +362,8 @@ int main(void)
 		cmocka_unit_test(what_is_paused_or_removed_is_left_alone),
 		cmocka_unit_test(a_failure_puts_it_off_but_keeps_when_it_was_due),
 		cmocka_unit_test(no_back_off_is_longer_than_a_sixth_of_what_is_left),
+		cmocka_unit_test(what_was_refused_waits_longer_each_time_but_not_too_long),
+		cmocka_unit_test(a_week_is_the_longest_wait_for_what_was_refused),
 		cmocka_unit_test(a_back_off_is_a_minute_at_least),
 		cmocka_unit_test(a_back_off_that_a_wrong_clock_wrote_does_not_hold),
 	};

@@ -255,11 +255,12 @@ static void a_database_of_another_program_or_a_newer_everleaf_is_refused(void **
 	}
 }
 
-/* What 0002 to 0004 made is taken away again, as if it had not been there. */
+/* What 0002 to 0005 made is taken away again, as if it had not been there. */
 static const char before_0002[] =
 	"DROP INDEX certificate_of_file; "
 	"ALTER TABLE account DROP COLUMN eab_kid; ALTER TABLE account DROP COLUMN eab_hmac_key; "
 	"ALTER TABLE account DROP COLUMN key_reference; "
+	"ALTER TABLE acme_order DROP COLUMN issued; ALTER TABLE version DROP COLUMN profile; "
 	"ALTER TABLE acme_order DROP COLUMN err_cause; "
 	"ALTER TABLE acme_order DROP COLUMN shown_by; "
 	"ALTER TABLE acme_order DROP COLUMN processing_at; ALTER TABLE renewal DROP COLUMN "

@@ -143,6 +143,19 @@ static void an_order_is_read_with_its_names_canonical_and_sorted(void **state)
 	assert_null(o->problem);
 }
 
+static void an_order_says_by_which_profile_it_is_made(void **state)
+{
+	AUTO_FREE char *body = replaced(ORDER, "\"new\":1", "\"profile\":\"classic\"");
+	AUTO_ORDER struct acme_order *o = NULL;
+	AUTO_ORDER struct acme_order *plain = NULL;
+
+	(void)state;
+	assert_int_equal(acme_order_parse(body, strlen(body), &o, NULL), 0);
+	assert_string_equal(o->profile, "classic");
+	assert_int_equal(acme_order_parse(ORDER, strlen(ORDER), &plain, NULL), 0);
+	assert_null(plain->profile);
+}
+
 static void an_order_that_expires_in_the_year_1_does_not_expire(void **state)
 {
 	AUTO_FREE char *body = replaced(ORDER, "2026-11-22T00:00:00Z", "0001-01-01T00:00:00Z");
@@ -490,6 +503,7 @@ int main(void)
 		cmocka_unit_test(a_directory_tells_its_urls_and_its_profiles),
 		cmocka_unit_test(a_directory_of_three_urls_is_enough),
 		cmocka_unit_test(an_order_is_read_with_its_names_canonical_and_sorted),
+		cmocka_unit_test(an_order_says_by_which_profile_it_is_made),
 		cmocka_unit_test(an_order_that_expires_in_the_year_1_does_not_expire),
 		cmocka_unit_test(an_order_that_failed_says_why),
 		cmocka_unit_test(an_authorization_is_read_with_its_challenges),
