@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum watch_kind {
 	WATCH_FD = 0,
@@ -206,6 +207,38 @@ static const struct loop_ops event_ops = {
 	.cancel = event_cancel,
 };
 
+static struct watch *watch_of(struct event_loop *le, pid_t pid)
+{
+	struct watch *w = NULL;
+
+	LIST_FOREACH(w, &le->watches, link)
+	if (w->kind == WATCH_CHILD && !w->ended && w->pid == pid)
+		return w;
+	return NULL;
+}
+
+/* As PID 1 of a container we are the parent of whatever a hook left behind, and nobody else would
+ * ever take it away. Of the children that have ended one is looked at after the other, without
+ * taking it (WNOWAIT): ours are left to their watches. */
+static void reap_orphans(struct event_loop *le)
+{
+	siginfo_t info = {0};
+
+	if (getpid() != 1)
+		return;
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+		struct watch *w = watch_of(le, info.si_pid);
+
+		if (w == NULL) {
+			(void)waitpid(info.si_pid, NULL, WNOHANG);
+		} else {
+			child_look(w);
+			event_active(w->event, EV_TIMEOUT, 1);
+		}
+		info.si_pid = 0;
+	}
+}
+
 /* One SIGCHLD may stand for many children, so all are looked at. */
 static void on_child(struct event_loop *le)
 {
@@ -219,6 +252,7 @@ static void on_child(struct event_loop *le)
 		if (w->ended)
 			event_active(w->event, EV_TIMEOUT, 1);
 	}
+	reap_orphans(le);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -297,6 +331,7 @@ int loop_event_new(struct loop **ret_loop, struct err *e)
 		loop_event_free(&le->loop);
 		return r;
 	}
+	reap_orphans(le); /* of those that ended before, no SIGCHLD comes any more */
 	*ret_loop = &le->loop;
 	return 0;
 }

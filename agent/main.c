@@ -6,7 +6,9 @@
 #include "agent/command.h"
 #include "agent/control.h"
 #include "base/log.h"
+#include "base/mem.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,12 +108,28 @@ static void descriptors_fill(void)
 			abort();
 }
 
+/* What ends a process by default and is no request to end: a file-size limit is an error of write()
+ * (EFBIG), and the others mean nothing here. What was blocked when we were started is not any more:
+ * the loop waits for it. Programs that we start get the defaults back (hooks/launch.c). */
+static void signals_settle(void)
+{
+	static const int ignored[] = {SIGXFSZ,   SIGUSR1, SIGUSR2, SIGALRM,
+				      SIGVTALRM, SIGIO,   SIGPWR,  SIGSTKFLT};
+	sigset_t none;
+
+	for (size_t i = 0; i < COUNT_OF(ignored); i++)
+		(void)signal(ignored[i], SIG_IGN);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {0};
 	struct err e = {0};
 	int r;
 
+	signals_settle();
 	descriptors_fill();
 	umask(077);
 	r = everleaf(argc, argv, &options, &e);
