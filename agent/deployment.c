@@ -26,7 +26,11 @@
  *    Who dies in between leaves done below raised, so there will be a reload; one that was not
  *    heard is run again. A reload that fails fails its own deployment alone, and others run their
  *    own; one that did not prove is raised anew.
+ * 9. A reload that was begun and never heard was cut off by our own end (target.begun, durable
+ * before it starts). Perhaps it brought that about: so the target, and with it all that it would
+ * have stood for, waits for a back-off that grows while it happens in a row.
  */
+#include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/machines.h"
 #include "agent/outlook.h"
@@ -168,6 +172,8 @@ static int deployment_dismissed(struct step *s, const struct err *why, struct er
 
 static int deployment_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
+	int r;
+
 	if (memory(s)->output != NULL)
 		step_event(s, "output", "%s", memory(s)->output);
 	if (engine_rehearses(s->engine))
@@ -176,7 +182,10 @@ static int deployment_machine_failed(struct step *s, const struct err *why, stru
 	if (s->stage == &stage_prove)
 		memory(s)->deployment->raised = 0; /* the reload did not do what it is for */
 	s->saved = &stage_due;
-	return step_parks(s, why, e);
+	r = s->stage == &stage_reload
+		    ? target_heard(engine_store(s->engine), memory(s)->target->id, e)
+		    : 0;
+	return r == 0 ? step_parks(s, why, e) : r;
 }
 
 static void deployment_machine_forget(struct step *s)
@@ -309,6 +318,48 @@ static int due_shares(struct step *s, struct err *e)
 	return engine_target_busy(s->engine, s, m->target->id) ? 0 : due_gathers(s, e);
 }
 
+/* What its reload runs, for people. The caller's. */
+static char *reload_words(const struct deployment_memory *m)
+{
+	struct strlist words AUTO_STRLIST = {0};
+
+	wish_words(m->settings, m->shares ? "reload" : "command", &words);
+	return strlist_join(&words, " ");
+}
+
+/* 9. The target is ours, so nobody runs the reload that was begun: it was cut off. */
+static int due_cut(struct step *s, struct err *e)
+{
+	struct target *t = memory(s)->target;
+
+	t->failures++;
+	t->next_at = step_now(s) + retry_backoff(t->failures, step_spread(s));
+	t->begun = 0;
+	s->wrote = true;
+	return target_cut(engine_store(s->engine), t->id, t->next_at, e);
+}
+
+/* Not again at once: a program that restarts everleaf would do so for ever. */
+static int due_calms(struct step *s, struct err *e)
+{
+	const struct deployment_memory *m = memory(s);
+	AUTO_FREE char *words = reload_words(m);
+	struct err why = {0};
+	int r = target_read_again(s, e);
+
+	if (r == 0 && m->target->begun != 0)
+		r = due_cut(s, e);
+	if (r != 0 || m->target->next_at <= step_now(s) ||
+	    m->target->next_at > step_now(s) + DAY + DAY / 4 || engine_hurries(s->engine))
+		return r;
+	err_set(&why, ERR_CHILD,
+		"everleaf ended while \"%s\" ran, %lld time%s in a row; if that is what stops "
+		"everleaf, it must not wait for it (everleaf-hooks(7))",
+		words, (long long)m->target->failures, m->target->failures == 1 ? "" : "s");
+	step_event(s, "deploy-failed", "%s: %s", m->target->deployer, why.text);
+	return step_parks_until(s, &why, m->target->next_at, e);
+}
+
 /* One at a time works on a target. */
 static int due_claims(struct step *s, struct err *e)
 {
@@ -337,7 +388,9 @@ static int due_ask(struct step *s, struct err *e)
 	if (r != 0 || s->over || s->waits || s->stage != &stage_due)
 		return r;
 	r = due_claims(s, e);
-	if (r != 0 || s->waits)
+	if (r == 0 && !s->waits)
+		r = due_calms(s, e);
+	if (r != 0 || s->waits || s->over)
 		return r;
 	s->wrote = true;
 	return deployment_asks(s, DEPLOYER_CHECK, e);
@@ -347,6 +400,7 @@ static int deployment_closes(struct step *s, struct err *e)
 {
 	memory(s)->deployment->ended_at = step_now(s);
 	s->standing->error = (struct err){0};
+	s->standing->failures = 0;
 	s->standing->next_at = 0;
 	s->saved = &stage_deployed;
 	return step_ends(s, &stage_deployed, e);
@@ -381,12 +435,16 @@ static int install_hear(struct step *s, struct work *w, struct err *e)
  * before, was so before it began. */
 static int reload_ask(struct step *s, struct err *e)
 {
+	struct deployment_memory *m = memory(s);
 	int r = target_read_again(s, e);
 
 	if (r != 0)
 		return r;
-	memory(s)->wanted = memory(s)->target->wanted;
-	return deployment_asks(s, DEPLOYER_RELOAD, e);
+	m->wanted = m->target->wanted;
+	r = deployment_asks(s, DEPLOYER_RELOAD, e);
+	if (r != 0 || s->works == NULL)
+		return r;
+	return target_begins(engine_store(s->engine), m->target->id, m->wanted, e);
 }
 
 static int deployment_ends(struct step *s, struct err *e)
@@ -424,6 +482,8 @@ static int reload_hear(struct step *s, struct work *w, struct err *e)
 	if (w != NULL && w->output != NULL && w->output[0] != '\0')
 		step_event(s, "output", "%s", w->output);
 	r = target_reached(store, m->target->id, m->wanted, e);
+	if (r == 0)
+		r = target_heard(store, m->target->id, e);
 	if (r == 0 && m->shares) {
 		r = claim_release(store, CLAIM_TARGET, m->target->id, e);
 		m->target_taken = false;
@@ -487,6 +547,7 @@ static const struct stage stage_reload = {
 	.ask = reload_ask,
 	.hear = reload_hear,
 	.durable = true,
+	.trying = true,
 };
 
 static const struct stage stage_prove = {.name = "prove", .ask = prove_ask, .hear = prove_hear};

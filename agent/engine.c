@@ -69,14 +69,16 @@ void engine_failed(const struct step *s)
  * itself failed, which spoils the turn. */
 static int step_gave_up(struct step *s, const struct err *why, struct err *e)
 {
+	struct store *store = s->engine->config.store;
 	int64_t target = deployment_target(s);
+	int r = 0;
 
 	if (why->cause == CAUSE_LOST) {
 		step_log(s, LOG_INFO, "%s", why->text);
 		s->over = true;
-		return target == 0
-			       ? 0
-			       : claim_release(s->engine->config.store, CLAIM_TARGET, target, e);
+		if (target != 0)
+			r = target_heard(store, target, e); /* nobody cut its reload off */
+		return r == 0 && target != 0 ? claim_release(store, CLAIM_TARGET, target, e) : r;
 	}
 	*e = *why;
 	return why->code;
@@ -544,19 +546,25 @@ void engine_answered(struct engine *g, bool failed)
 	g->ca_failures += failed;
 }
 
+/* A claim whose program our end cuts off stays charged, as after a crash (HACKING.md, rule 7): it
+ * may be what brings the end about. */
 void engine_stop(struct engine *g)
 {
 	struct store *store = g->config.store;
 
-	for (size_t i = 0; i < g->step_count; i++)
+	for (size_t i = 0; i < g->step_count; i++) {
+		g->steps[i]->cut = works_run_program(g->steps[i]);
 		works_drop(g->steps[i]);
+	}
 	if (g->step_count == 0 || store_turn_begin(store, NULL) != 0)
 		return;
 	for (size_t i = 0; i < g->step_count; i++) {
 		const struct step *s = g->steps[i];
 		int64_t target = deployment_target(s);
 
-		if (s->machine->claim != CLAIMABLES)
+		if (s->cut)
+			(void)claim_release(store, s->machine->claim, s->id, NULL);
+		else if (s->machine->claim != CLAIMABLES)
 			(void)claim_return(store, s->machine->claim, s->id, NULL);
 		if (target != 0)
 			(void)claim_release(store, CLAIM_TARGET, target, NULL);

@@ -71,8 +71,8 @@ int step_goes(struct step *s, const struct stage *to, struct err *e)
 		return 0;
 	if (s->standing != NULL && s->saved != to) {
 		s->standing->attempts = 1;
-		s->standing->failures = 0;
-		s->standing->next_at = 0;
+		s->standing->failures = to->trying ? s->standing->failures : 0;
+		s->standing->next_at = to->trying ? s->standing->next_at : 0;
 	}
 	s->saved = to;
 	return step_keeps(s, e);

@@ -36,6 +36,7 @@ struct stage {
 	int (*hear)(struct step *s, struct work *w, struct err *e);
 	bool durable; /* its name stands in the row: going here is committed before anything goes
 		       * out */
+	bool trying;  /* coming here is no success yet: failures in a row and their back-off stay */
 };
 
 struct machine {
@@ -70,6 +71,7 @@ struct step {
 	int64_t commits;    /* turns that changed something of it */
 	bool wrote;         /* in this turn */
 	bool over;          /* to be dropped after this turn */
+	bool cut;           /* a program ran for it when the engine was stopped */
 };
 
 #define STEP_NEVER INT64_MAX

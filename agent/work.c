@@ -45,6 +45,14 @@ static void work_stop(struct work *w)
 		w->step->unheard--;
 }
 
+bool works_run_program(const struct step *s)
+{
+	for (const struct work *w = s->works; w != NULL; w = w->next)
+		if (w->hook && w->started && !w->answered && hook_call_runs(w->handle))
+			return true;
+	return false;
+}
+
 void works_drop(struct step *s)
 {
 	while (s->works != NULL) {
@@ -128,6 +136,7 @@ int work_hook(struct step *s, const struct strlist *argv, const struct strlist *
 	w->free_data = hook_data_free;
 	w->start = hook_start;
 	w->cancel = hook_cancelled;
+	w->hook = true;
 	return 0;
 }
 
@@ -202,6 +211,7 @@ int work_solver(struct step *s, size_t index, const struct solver_ask *ask, stru
 	w->free_data = solver_data_free;
 	w->start = solver_start;
 	w->cancel = hook_cancelled;
+	w->hook = true;
 	return 0;
 }
 

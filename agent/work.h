@@ -25,6 +25,7 @@ struct work {
 	void (*free_data)(void *data);
 	void *data;   /* what start needs; owned */
 	void *handle; /* what cancel needs */
+	bool hook;    /* … and that is a struct hook_call */
 
 	/* The outcome, once answered: error.code ERR_NONE and what fits the kind, or an error. */
 	struct err error;
@@ -93,6 +94,9 @@ void work_answer(struct work *w, const struct err *error);
 
 /* For the engine and work_*.c: a new work at the end of the step's list. */
 struct work *work_new(struct step *s, size_t index);
+
+/* Whether a program of the operator's runs for the step. */
+bool works_run_program(const struct step *s);
 
 /* Cancels what is out and takes it from the step; works_free gives the memory back, once nobody
  * hears any more. */

@@ -167,6 +167,7 @@ int work_deployer(struct step *s, const struct deployer_ask *ask, struct err *e)
 	w->free_data = deployer_data_free;
 	w->start = deployer_start;
 	w->cancel = hook_cancelled;
+	w->hook = true;
 	return 0;
 }
 

@@ -88,11 +88,17 @@ struct hook_call *hook_call_child(struct loop *l, const struct child_request *re
 	struct child_call *c = mem_new(sizeof(*c));
 
 	c->call.cancel = child_call_cancel;
+	c->call.runs = true;
 	c->program = mem_str(request->argv->count > 0 ? request->argv->items[0] : "");
 	c->done = done;
 	c->arg = arg;
 	c->child = child_start(l, request, on_child, c);
 	return &c->call;
+}
+
+bool hook_call_runs(const struct hook_call *c)
+{
+	return c != NULL && c->runs;
 }
 
 void hook_call_cancel(struct hook_call *c)

@@ -14,6 +14,7 @@
 /* First member of every implementation. */
 struct hook_call {
 	void (*cancel)(struct hook_call *c); /* forgets the call and frees it */
+	bool runs;                           /* a program of the operator's */
 };
 
 /* output: what a program printed (NULL when none ran; borrowed); e is NULL on success. */
@@ -27,5 +28,8 @@ struct hook_call *hook_call_child(struct loop *l, const struct child_request *re
 				  hook_done *done, void *arg);
 
 void hook_call_cancel(struct hook_call *c); /* NULL is fine */
+
+/* Whether a program runs for it; NULL: no. */
+bool hook_call_runs(const struct hook_call *c);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define TARGET_COLUMNS "id, deployer, settings, wanted, done, window"
+#define TARGET_COLUMNS "id, deployer, settings, wanted, done, window, begun, failures, next_at"
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, version_id, target_id, position, stage, created_at, "                 \
@@ -24,6 +24,9 @@ static struct target *target_read(struct sql *q)
 	t->wanted = sql_int(q);
 	t->done = sql_int(q);
 	t->window = sql_text(q);
+	t->begun = sql_int(q);
+	t->failures = sql_int(q);
+	t->next_at = sql_int(q);
 	return t;
 }
 
@@ -48,7 +51,7 @@ static int target_find(struct store *s, struct target *t, struct err *e)
 static int target_add(struct store *s, const struct target *t, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "INSERT INTO target (" TARGET_COLUMNS
-						  ") VALUES ($1, $2, $3, 0, 0, $4)");
+						  ") VALUES ($1, $2, $3, 0, 0, $4, 0, 0, 0)");
 
 	sql_bind_int(&q, id);
 	sql_bind_text(&q, t->deployer);
@@ -134,6 +137,36 @@ int target_reached(struct store *s, int64_t id, int64_t wanted, struct err *e)
 		sql_start(&s->db, "UPDATE target SET done = $1 WHERE id = $2 AND done < $1");
 
 	sql_bind_int(&q, wanted);
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
+int target_begins(struct store *s, int64_t id, int64_t wanted, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, "UPDATE target SET begun = $1 WHERE id = $2");
+
+	sql_bind_int(&q, wanted);
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
+int target_heard(struct store *s, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE target SET begun = 0, failures = 0, next_at = 0 "
+				  "WHERE id = $1 AND (begun <> 0 OR failures <> 0)");
+
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
+int target_cut(struct store *s, int64_t id, int64_t next_at, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE target SET begun = 0, failures = failures + 1, next_at = $1 "
+			"WHERE id = $2");
+
+	sql_bind_int(&q, next_at);
 	sql_bind_int(&q, id);
 	return sql_run(&q, e);
 }

@@ -10,11 +10,14 @@
 
 struct target {
 	int64_t id;
-	char *deployer; /* "files", "exec" */
-	char *settings; /* JSON; (deployer, settings) is unique */
-	int64_t wanted; /* installs so far */
-	char *window;   /* when it may be deployed (agent/window.h); "" or NULL: always */
-	int64_t done;   /* the value of wanted when the last reload that succeeded began */
+	char *deployer;   /* "files", "exec" */
+	char *settings;   /* JSON; (deployer, settings) is unique */
+	int64_t wanted;   /* installs so far */
+	char *window;     /* when it may be deployed (agent/window.h); "" or NULL: always */
+	int64_t done;     /* the value of wanted when the last reload that succeeded began */
+	int64_t begun;    /* its value when one began that was not heard yet, 0: none was */
+	int64_t failures; /* reloads in a row that were never heard: everleaf ended meanwhile, … */
+	int64_t next_at;  /* … so there is no other one before this */
 };
 
 struct deployment {
@@ -38,6 +41,12 @@ int target_load(struct store *s, int64_t id, struct target **ret_target, struct 
 /* wanted + 1, returned through ret_wanted; and done = what it was at the reload's start. */
 int target_raise(struct store *s, int64_t id, int64_t *ret_wanted, struct err *e);
 int target_reached(struct store *s, int64_t id, int64_t wanted, struct err *e);
+
+/* A reload begins: durable before it does. Then it is heard, whatever it says; or whoever claims
+ * the target next finds that it never was. */
+int target_begins(struct store *s, int64_t id, int64_t wanted, struct err *e);
+int target_heard(struct store *s, int64_t id, struct err *e);
+int target_cut(struct store *s, int64_t id, int64_t next_at, struct err *e);
 
 /* Inserts, owned by nobody, stage "due". Fills d->id. */
 int deployment_insert(struct store *s, struct deployment *d, struct err *e);

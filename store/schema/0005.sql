@@ -25,3 +25,7 @@ ALTER TABLE acme_order ADD COLUMN processing_at INTEGER NOT NULL DEFAULT 0;
 -- What files define still, found among very many that commands made.
 CREATE INDEX certificate_of_file ON certificate (name)
 	WHERE removed_at = 0 AND dropped_at = 0 AND origin <> 'command';
+
+-- begun: what wanted was when a reload began whose end was not heard, 0: there is none. Such reloads
+-- in a row are its failures, and there is no other one before next_at.
+ALTER TABLE target ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;

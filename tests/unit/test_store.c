@@ -270,6 +270,7 @@ static const char before_0002[] =
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
 	"ALTER TABLE certificate DROP COLUMN dropped_at; ALTER TABLE renewal DROP COLUMN issued; "
 	"ALTER TABLE renewal DROP COLUMN left_out; ALTER TABLE renewal DROP COLUMN left_at; "
+	"ALTER TABLE target DROP COLUMN begun; "
 	"ALTER TABLE target DROP COLUMN window; ALTER TABLE deployment DROP COLUMN raised; "
 	"DROP INDEX acme_order_account; CREATE INDEX acme_order_account ON acme_order "
 	"(account_id); "
