@@ -19,6 +19,8 @@ static int delete_write(struct context *c, struct certificate *certificate, stru
 	struct event ev = {.certificate_id = certificate->id, .kind = kind, .text = text};
 	int r = apply_refuse(certificate, e);
 
+	if (r == 0)
+		r = run_refuse_called(c, certificate, e);
 	if (r != 0)
 		return r;
 	certificate->removed_at = clock_now(c->clock);

@@ -22,6 +22,8 @@ static int deploy_write(struct context *c, struct certificate *certificate, stru
 {
 	int r = deploy_judge(certificate, e);
 
+	if (r == 0)
+		r = run_refuse_called(c, certificate, e);
 	return r == 0 ? wanted_deployments(c, certificate, true, e) : r;
 }
 

@@ -156,6 +156,8 @@ static int obtain_write(void *arg, struct err *e)
 	known = b->certificate != NULL;
 	if (r == 0 && known && b->c->rehearsal == NULL)
 		r = apply_refuse(b->certificate, e);
+	if (r == 0 && known && b->c->rehearsal == NULL)
+		r = run_refuse_called(b->c, b->certificate, e);
 	if (r == 0 && known && b->certificate->paused)
 		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
 			    b->certificate->name, b->certificate->name);

@@ -33,6 +33,8 @@ static int reconfigure_write(struct context *c, struct certificate *certificate,
 	int r = apply_refuse(certificate, e);
 
 	if (r == 0)
+		r = run_refuse_called(c, certificate, e);
+	if (r == 0)
 		r = wishing(c->options, certificate->wish, &certificate->names, &wish, e);
 	if (r == 0)
 		r = reconfigure_account(c, certificate, e);

@@ -126,7 +126,8 @@ static int renew_move_one(struct context *c, int64_t id, const char *server, str
 	r = certificate_load(c->store, id, &now, e);
 	if (r != 0 || now == NULL)
 		return r;
-	if (server != NULL)
+	r = run_refuse_called(c, now, e);
+	if (r == 0 && server != NULL)
 		r = apply_refuse(now, e);
 	if (r == 0)
 		r = account_load(c->store, now->account_id, &present, e);

@@ -47,6 +47,8 @@
 #define COMING_LIMIT_MS 10000
 #define COMING_AGAIN_MS 200
 
+#define CALLED_S 5 /* the hook that called us has ended by then, mostly */
+
 #define DAY 86400
 
 static const struct stage stage_due, stage_install, stage_reload, stage_prove, stage_deployed,
@@ -360,6 +362,19 @@ static int due_calms(struct step *s, struct err *e)
 	return step_parks_until(s, &why, m->target->next_at, e);
 }
 
+/* The hook that has the target waits for us: another everleaf brings it there afterwards. */
+static int due_called(struct step *s, struct err *e)
+{
+	const struct deployment_memory *m = memory(s);
+
+	step_log(
+		s, LOG_NOTICE,
+		"the hook that called this has the same target of %s; it is deployed when that has "
+		"ended",
+		m->target->deployer);
+	return step_postpones(s, step_now(s) + CALLED_S, e);
+}
+
 /* One at a time works on a target. */
 static int due_claims(struct step *s, struct err *e)
 {
@@ -371,9 +386,12 @@ static int due_claims(struct step *s, struct err *e)
 		return 0;
 	}
 	r = claim_take(engine_store(s->engine), CLAIM_TARGET, m->target->id, &m->target_taken, e);
-	if (r == 0 && !m->target_taken)
-		step_waits(s, 200);
-	return r;
+	if (r != 0 || m->target_taken)
+		return r;
+	if (engine_target_calls(s->engine, m->target->id))
+		return due_called(s, e);
+	step_waits(s, 200);
+	return 0;
 }
 
 /* DUE waits for its window, for others and for the target; CHECK asks whether it could be done. */
@@ -388,7 +406,7 @@ static int due_ask(struct step *s, struct err *e)
 	if (r != 0 || s->over || s->waits || s->stage != &stage_due)
 		return r;
 	r = due_claims(s, e);
-	if (r == 0 && !s->waits)
+	if (r == 0 && !s->waits && !s->over)
 		r = due_calms(s, e);
 	if (r != 0 || s->waits || s->over)
 		return r;

@@ -9,6 +9,7 @@
  */
 #include "agent/engine.h"
 
+#include "agent/caller.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/standalone.h"
@@ -492,6 +493,11 @@ bool engine_rehearses(const struct engine *g)
 bool engine_hurries(const struct engine *g)
 {
 	return g->config.by_hand && !g->config.patient;
+}
+
+bool engine_target_calls(const struct engine *g, int64_t target_id)
+{
+	return callers_hold(g->config.callers, target_id);
 }
 
 const struct deployer_ops *engine_deployer(const struct engine *g, const char *name)

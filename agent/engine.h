@@ -33,7 +33,8 @@ struct engine_config {
 	/* The program that the operator is told by, empty: by the log alone; NULL: nobody is told
 	 * (agent/notice.c). Borrowed. */
 	const struct strlist *notify;
-	struct counters *counters; /* borrowed; NULL: nobody counts */
+	struct counters *counters;     /* borrowed; NULL: nobody counts */
+	const struct callers *callers; /* whose hooks called us; borrowed; NULL: nobody's */
 	int64_t look_ms; /* the longest time between two looks for ownerless work; 0: a minute */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
@@ -118,6 +119,9 @@ bool engine_rehearses(const struct engine *g);
 /* Whether an operator asked for the very certificates of the scope, so that back-offs and windows
  * do not hold. */
 bool engine_hurries(const struct engine *g);
+
+/* Whether a hook that called us runs what brings things to this target: it waits for us. */
+bool engine_target_calls(const struct engine *g, int64_t target_id);
 
 /* The deployer of that name, NULL: there is none. */
 const struct deployer_ops *engine_deployer(const struct engine *g, const char *name);

@@ -131,15 +131,27 @@ static bool look_hurries(struct look *l, const struct machine *m, const struct o
 	return hurries;
 }
 
+/* One that waits for the hook that called us is not waited for. */
+static int look_elsewhere(struct look *l, const struct machine *m, const struct open_row *row,
+			  struct err *e)
+{
+	AUTO_DEPLOYMENT struct deployment *d = NULL;
+	int r = 0;
+
+	if (l->g->config.callers != NULL && m == &machine_deployment)
+		r = deployment_load(l->g->config.store, row->id, &d, e);
+	if (r == 0 && (d == NULL || !engine_target_calls(l->g, d->target_id)))
+		l->g->elsewhere++;
+	return r;
+}
+
 static int look_row(struct look *l, const struct machine *m, const struct open_row *row,
 		    struct err *e)
 {
 	if (step_of(l->g, m, row->id) != NULL)
 		return 0;
-	if (row->taken && !row->mine) {
-		l->g->elsewhere++;
-		return 0;
-	}
+	if (row->taken && !row->mine)
+		return look_elsewhere(l, m, row, e);
 	/* more than a day ahead was written by a wrong clock (HACKING.md, rule 6) */
 	if (row->next_at > l->now && row->next_at <= l->now + 86400 + 86400 / 4 &&
 	    !look_hurries(l, m, row)) {

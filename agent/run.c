@@ -5,6 +5,7 @@
 #include "agent/run.h"
 
 #include "acme/accept.h"
+#include "agent/caller.h"
 #include "agent/loop.h"
 #include "agent/outlook.h"
 #include "agent/report.h"
@@ -201,7 +202,9 @@ static int item_result(struct context *c, struct run_item *item, struct err *e)
 	enum run_result pending = RUN_NOTHING;
 	int r;
 
-	item->result = RUN_NOTHING;
+	item->result = item->called ? RUN_LATER : RUN_NOTHING;
+	if (item->called)
+		return 0;
 	r = certificate_load(c->store, item->certificate_id, &certificate, e);
 	if (r == 0 && item->issue != ISSUE_NEVER &&
 	    (certificate == NULL || certificate->removed_at != 0)) {
@@ -243,9 +246,33 @@ static int item_reason(struct context *c, const struct run_item *item, struct er
 	return report_reason(c, certificate, e);
 }
 
+int run_refuse_called(struct context *c, const struct certificate *certificate, struct err *e)
+{
+	struct callers callers AUTO_CALLERS = {0};
+	int r = callers_find(c->store, &callers, e);
+
+	return r == 0 ? callers_refuse(&callers, certificate->id, certificate->name, e) : r;
+}
+
+/* Of several certificates, the one whose hook called us is left out. */
+static int item_called(struct context *c, struct run_item *item, const struct callers *callers,
+		       struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *certificate = NULL;
+	struct err why = {0};
+	int r = certificate_load(c->store, item->certificate_id, &certificate, e);
+
+	if (r != 0 || certificate == NULL ||
+	    callers_refuse(callers, item->certificate_id, certificate->name, &why) == 0)
+		return r;
+	log_line(LOG_ERROR, "%s", why.text);
+	item->called = item->said = true;
+	return 0;
+}
+
 static void item_heard(struct run_item *item, const struct engine *g)
 {
-	item->said = engine_said(g, item->certificate_id);
+	item->said = item->called || engine_said(g, item->certificate_id);
 	item->limited = engine_limited(g, item->certificate_id);
 }
 
@@ -260,24 +287,30 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 		.rehearsal = c->rehearsal,
 		.notify = c->notify,
 	};
+	struct callers callers AUTO_CALLERS = {0};
 	struct engine *g = NULL;
-	int r = 0;
+	int r;
 
 	if (count == 0)
 		return 0;
+	r = callers_find(c->store, &callers, e);
+	config.callers = callers.count > 0 ? &callers : NULL;
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		items[i].patient = patient;
 		if (items[i].issue != ISSUE_NEVER)
 			r = accept_clock(clock_now(c->clock), e); /* what is due, it cannot say */
 		if (r == 0)
 			r = item_before(c, &items[i], e);
+		if (r == 0)
+			r = item_called(c, &items[i], &callers, e);
 	}
 	if (r == 0)
 		r = loop_event_new(&config.loop, e);
 	if (r == 0)
 		r = engine_new(&config, &g, e);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		engine_add(g, items[i].certificate_id, items[i].issue);
+		if (!items[i].called)
+			engine_add(g, items[i].certificate_id, items[i].issue);
 	if (r == 0)
 		r = run_until_settled(g, config.loop, e);
 	if (r == ERR_BUSY)

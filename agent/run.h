@@ -27,6 +27,7 @@ struct run_item {
 	bool pending_before;    /* … and whether deployments of it were waiting; */
 	bool said;              /* people were told what failed; */
 	bool limited;           /* a limit of the CA was in the way, or a refusal; */
+	bool called;            /* a hook of it called us: nothing was done; */
 	enum run_result result; /* what became of it */
 };
 
@@ -58,6 +59,9 @@ int run_change(struct context *c, run_write *write, struct certificate **ret_cer
 
 /* Runs a command on the store as it is at this moment, beside whoever writes to it. */
 int run_reader(struct context *c, command_fn *fn, struct err *e);
+
+/* ERR_BUSY when a hook of this certificate called the command: before it changes anything. */
+int run_refuse_called(struct context *c, const struct certificate *certificate, struct err *e);
 
 /* The one operand a command wants, or "usage". */
 int run_operand(struct context *c, const char **ret_operand, struct err *e);

@@ -4,6 +4,7 @@
  */
 #include "agent/work.h"
 
+#include "agent/caller.h"
 #include "agent/engine.h"
 #include "agent/keygen.h"
 #include "agent/wire.h"
@@ -126,12 +127,16 @@ static void hook_start(struct work *w)
 int work_hook(struct step *s, const struct strlist *argv, const struct strlist *environment,
 	      struct err *e)
 {
+	AUTO_FREE char *caller = caller_marker(s);
 	struct work *w = work_new(s, 0);
 	struct hook_data *d = mem_new(sizeof(*d));
 
 	(void)e;
 	strlist_copy(&d->argv, argv);
-	strlist_copy(&d->environment, environment);
+	if (caller != NULL)
+		strlist_add(&d->environment, caller);
+	for (size_t i = 0; i < environment->count; i++)
+		strlist_add(&d->environment, environment->items[i]);
 	w->data = d;
 	w->free_data = hook_data_free;
 	w->start = hook_start;
@@ -147,7 +152,7 @@ struct solver_data {
 	solver_op *op;
 	struct json *settings;
 	struct solver_task task;
-	char *strings[4];
+	char *strings[5];
 };
 
 static void solver_data_free(void *data)
@@ -204,6 +209,7 @@ int work_solver(struct step *s, size_t index, const struct solver_ask *ask, stru
 		: ask->verb == SOLVER_READY ? ops->ready
 					    : ops->withdraw;
 	solver_fill(d, ask);
+	d->task.caller = d->strings[4] = caller_marker(s);
 	d->task.loop = engine_loop(s->engine);
 	d->task.host = engine_standalone(s->engine);
 	w = work_new(s, index);

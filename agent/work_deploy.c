@@ -5,6 +5,7 @@
  */
 #include "agent/work.h"
 
+#include "agent/caller.h"
 #include "agent/engine.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -110,6 +111,7 @@ static void deployer_start(struct work *w)
 {
 	struct deployer_data *d = w->data;
 	struct deployer_task task = {.loop = engine_loop(d->engine), .settings = d->settings};
+	AUTO_FREE char *caller = caller_marker(w->step);
 	struct err e = {0};
 
 	if (deployer_read(d, &e) != 0) {
@@ -120,6 +122,7 @@ static void deployer_start(struct work *w)
 	if (engine_rehearses(d->engine))
 		task.version = REHEARSED_VERSION;
 	task.only_looks = engine_rehearses(d->engine);
+	task.caller = caller;
 	task.key_fd = d->key_fd;
 	task.directory = d->directory;
 	w->handle = d->op(&task, deployer_answered, w);

@@ -30,6 +30,7 @@ struct deployer_task {
 	int key_fd;            /* readable from offset 0 by pread; -1 in check and reload */
 	const char *directory; /* where a `files` deployer before this one puts it; NULL: nowhere */
 	bool only_looks;       /* check runs no program */
+	const char *caller;    /* a variable for programs (agent/caller.h), or NULL */
 };
 
 /* What install would write, where a program can look at it: beside what is live. */

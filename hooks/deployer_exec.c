@@ -38,6 +38,8 @@ static struct hook_call *exec_check(const struct deployer_task *task, hook_done 
 		r = judge(task->settings, "check", &argv, &e);
 	if (r != 0 || !checks || task->only_looks)
 		return hook_call_answer(task->loop, r == 0 ? NULL : &e, done, arg);
+	if (task->caller != NULL)
+		strlist_add(&environment, task->caller);
 	deployer_environment(task, &environment);
 	return hook_call_child(task->loop, &request, done, arg);
 }
@@ -52,6 +54,8 @@ static struct hook_call *exec_reload(const struct deployer_task *task, hook_done
 
 	if (program_command(task->settings, action, &argv, &e) != 0)
 		return hook_call_answer(task->loop, &e, done, arg);
+	if (task->caller != NULL)
+		strlist_add(&environment, task->caller);
 	if (str_equal(action, "command"))
 		deployer_environment(task, &environment);
 	return hook_call_child(task->loop, &request, done, arg);

@@ -20,6 +20,7 @@ struct solver_task {
 	const char *token;             /* passed acme_token_ok */
 	const char *key_authorization; /* RFC 8555 8.1; NULL in withdraw */
 	void *host;                    /* the agent's, for solvers that need it; else NULL */
+	const char *caller;            /* a variable for programs (agent/caller.h), or NULL */
 };
 
 typedef struct hook_call *solver_op(const struct solver_task *task, hook_done *done, void *arg);

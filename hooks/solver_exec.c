@@ -33,6 +33,8 @@ static int describe(const struct solver_task *task, const char *action, struct s
 		return err_set(e, ERR_PROTOCOL,
 			       "the CA's token is not 22 to 128 characters of base64url: it is not "
 			       "handed to a program");
+	if (task->caller != NULL)
+		strlist_add(environment, task->caller);
 	strlist_addf(environment, "EVERLEAF_ACTION=%s", action);
 	strlist_addf(environment, "EVERLEAF_TYPE=%s", task->type);
 	strlist_addf(environment, "EVERLEAF_IDENTIFIER=%s", task->identifier);

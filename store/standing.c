@@ -49,6 +49,23 @@ static int claim_look(struct store *s, enum claimable what, int64_t id, int64_t 
 	return 1;
 }
 
+int claim_owner(struct store *s, enum claimable what, int64_t id, char ret_owner[STORE_ID_SIZE],
+		struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(&s->db, claimables[what].look);
+	char owner[STORE_ID_SIZE] = "";
+	int r;
+
+	sql_bind_int(&q, id);
+	r = sql_step(&q, e);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		sql_copy(&q, owner, sizeof(owner));
+	snprintf(ret_owner, STORE_ID_SIZE, "%s", owner_alive(s, owner) ? owner : "");
+	return 0;
+}
+
 int claim_take(struct store *s, enum claimable what, int64_t id, bool *ret_taken, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, claimables[what].take);

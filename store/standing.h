@@ -39,6 +39,10 @@ int claim_release(struct store *s, enum claimable what, int64_t id, struct err *
  * back. */
 int claim_return(struct store *s, enum claimable what, int64_t id, struct err *e);
 
+/* Which living process has a row: its owner id, "" : nobody. */
+int claim_owner(struct store *s, enum claimable what, int64_t id, char ret_owner[STORE_ID_SIZE],
+		struct err *e);
+
 /* Whether the process with this owner id is alive: its file in STATE/owners is locked. */
 bool owner_alive(const struct store *s, const char *owner);
 
