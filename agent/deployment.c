@@ -359,6 +359,7 @@ static int due_calms(struct step *s, struct err *e)
 		"everleaf, it must not wait for it (everleaf-hooks(7))",
 		words, (long long)m->target->failures, m->target->failures == 1 ? "" : "s");
 	step_event(s, "deploy-failed", "%s: %s", m->target->deployer, why.text);
+	s->standing->failures++;
 	return step_parks_until(s, &why, m->target->next_at, e);
 }
 

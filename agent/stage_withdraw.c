@@ -4,7 +4,8 @@
  * have run, and closes the order as DONE or FAILED.
  *
  * May run twice: taking back what is not there is success. A solver that fails is tried again a
- * few times and then left alone, with an event: the certificate is issued all the same.
+ * few times and then left alone, with an event: the certificate is issued all the same. So is one
+ * that ends us each time.
  */
 #include "agent/stage.h"
 
@@ -43,10 +44,26 @@ static int withdraw_answers(struct step *s, struct err *e)
 	return r;
 }
 
+/* everleaf has ended so often while it was here that the row was parked (rule 7): perhaps because
+ * of a program that would be run here. The order ends without. */
+static int withdraw_leaves(struct step *s, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+
+	m->phase = WITHDRAW_HOOK;
+	step_log(s, LOG_ERROR, "what was published is left where it is");
+	step_event(s, "left", "everleaf ended each time it took back what was published");
+	order_forget_authorizations(m);
+	return challenge_list(engine_store(s->engine), s->id, &m->challenges, &m->challenge_count,
+			      e);
+}
+
 static int withdraw_ask(struct step *s, struct err *e)
 {
 	struct order_memory *m = order_memory(s);
 
+	if (s->saved == &stage_withdraw && s->standing->failures > 0)
+		return withdraw_leaves(s, e);
 	if (m->phase == WITHDRAW_ANSWERS)
 		return withdraw_answers(s, e);
 	if (m->phase == WITHDRAW_HOOK && m->order->hooked && m->wish != NULL &&
