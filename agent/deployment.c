@@ -507,7 +507,10 @@ static int reload_hear(struct step *s, struct work *w, struct err *e)
 		r = claim_release(store, CLAIM_TARGET, m->target->id, e);
 		m->target_taken = false;
 	}
-	return r == 0 ? deployment_reloaded(s, e) : r;
+	if (r == 0)
+		r = deployment_reloaded(s, e);
+	m->target_taken = m->target_taken || (r != 0 && m->shares); /* it is undone with the rest */
+	return r;
 }
 
 /* The first name that can stand in a TLS server_name. */

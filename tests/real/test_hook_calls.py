@@ -225,7 +225,12 @@ class Ender:
                    "SELECT next_at, ended_at FROM acme_order UNION ALL SELECT next_at, 0 FROM notice "
                    "WHERE failures < 4 AND attempts > 0) WHERE ended_at = 0 "
                    "AND next_at <= strftime('%s', 'now')")
-        return due == [(0,)] and any((self.everleaf.state / "owners").iterdir())
+        wanted = rows(self.everleaf,
+                      "SELECT count(*) FROM renewal AS r JOIN certificate AS c "
+                      "ON c.id = r.certificate_id WHERE c.live_version_id IS NULL "
+                      "AND r.next_at <= strftime('%s', 'now') AND NOT EXISTS (SELECT 1 FROM "
+                      "acme_order AS o WHERE o.certificate_id = c.id AND o.ended_at = 0)")
+        return due == wanted == [(0,)] and any((self.everleaf.state / "owners").iterdir())
 
 
 @pytest.fixture(params=["TERM", "KILL"])
