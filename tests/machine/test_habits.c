@@ -5,6 +5,7 @@
  * may pass; and CAs that speak of other names than were ordered.
  */
 #include "tests/machine/world.h"
+#include "tests/unit/web_server.h"
 
 #include "agent/standalone.h"
 #include "base/file.h"
@@ -256,8 +257,8 @@ static void wants_standalone(struct world *w, struct certificate *c)
 {
 	AUTO_FREE char *wish = mem_printf(
 		"{\"key\":\"ec-256\",\"solver\":{\"name\":\"standalone\",\"address\":\"127.0.0.1\","
-		"\"port\":47913},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
-		w->files);
+		"\"port\":%d},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
+		web_server_free_port(), w->files);
 
 	mem_set_str(&c->wish, wish);
 }
