@@ -190,6 +190,34 @@ static void an_account_changes_its_contact_and_no_others(void **state)
 	assert_non_null(strstr(b->answer.body.data, "mailto:new@example.org"));
 }
 
+/* The ways of CAs that forgot an account; what it looks like is the configuration's. */
+static void a_forgotten_account_is_unknown_and_so_are_its_key_and_orders(void **state)
+{
+	struct bench *b = *state;
+	struct mock_ca_config *config = mock_ca_config(b->ca);
+	const struct odd key = {.with_jwk = true};
+
+	ask(b, URL("new-order"), new_order, RIGHT);
+	config->alone = config->same_ids = true;
+	mock_ca_forget_accounts(b->ca);
+	ask(b, URL("order/1"), NULL, RIGHT);
+	assert_problem(b, 400, "accountDoesNotExist");
+	config->unknown = (struct mock_refusal){403, "unauthorized"};
+	ask(b, URL("order/1"), NULL, RIGHT);
+	assert_problem(b, 403, "unauthorized");
+	ask(b, URL("new-account"), "{\"onlyReturnExisting\":true,\"contact\":[]}", &key);
+	assert_problem(b, 400, "malformed");
+	config->absent = (struct mock_refusal){404, "malformed"};
+	ask(b, URL("new-account"), "{\"onlyReturnExisting\":true}", &key);
+	assert_problem(b, 404, "malformed");
+	ask(b, URL("new-account"), "{}", &key);
+	assert_int_equal(b->answer.status, 201);
+	assert_string_equal(answer_header(b, "location"), b->kid);
+	ask(b, URL("order/1"), NULL, RIGHT);
+	assert_int_equal(b->answer.status, 404);
+	assert_int_equal(mock_ca_counts(b->ca).accounts, 2);
+}
+
 /* RFC 8555 7.3.6 */
 static void a_deactivated_account_is_refused_everywhere(void **state)
 {
@@ -311,6 +339,7 @@ int main(void)
 		TEST(a_post_as_get_has_an_empty_payload),
 		TEST(another_account_sees_nothing_of_an_order),
 		TEST(an_account_changes_its_contact_and_no_others),
+		TEST(a_forgotten_account_is_unknown_and_so_are_its_key_and_orders),
 		TEST(a_deactivated_account_is_refused_everywhere),
 		TEST(a_record_says_what_was_refused_and_what_was_done),
 		TEST(a_csr_is_for_the_ordered_names_and_no_account_key),

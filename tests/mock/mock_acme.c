@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mock_acme — the resources of RFC 8555 7: accounts and orders (authorizations have a file of their
+ * mock_acme — the resources of RFC 8555 7: orders (accounts and authorizations have files of their
  * own). Behaves as Pebble and Boulder do where the RFC leaves a choice.
  */
 #include "tests/mock/mock_internal.h"
@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add_location(struct mock_ca *ca, struct mock_response *a, const char *what, int64_t id)
+void mock_add_location(struct mock_ca *ca, struct mock_response *a, const char *what, int64_t id)
 {
 	AUTO_FREE char *url = mock_url(ca, "%s/%lld", what, (long long)id);
 
 	strlist_addf(&a->headers, "location: %s", url);
 }
 
-static void put_url(struct mock_ca *ca, struct json *map, const char *member, const char *path,
-		    int64_t id)
+void mock_put_url(struct mock_ca *ca, struct json *map, const char *member, const char *path,
+		  int64_t id)
 {
 	AUTO_FREE char *url = mock_url(ca, "%s/%lld", path, (long long)id);
 
@@ -60,102 +60,6 @@ void mock_add_retry_after(const struct mock_ca *ca, struct mock_response *a)
 {
 	if (ca->config.retry_after > 0)
 		strlist_addf(&a->headers, "retry-after: %lld", (long long)ca->config.retry_after);
-}
-
-/* --- accounts --- */
-
-struct mock_account *mock_account_find(const struct mock_ca *ca, int64_t id)
-{
-	return id >= 1 && (size_t)id <= ca->account_count ? ca->accounts[id - 1] : NULL;
-}
-
-struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *thumbprint)
-{
-	for (size_t i = 0; i < ca->account_count; i++)
-		if (str_equal(ca->accounts[i]->thumbprint, thumbprint))
-			return ca->accounts[i];
-	return NULL;
-}
-
-static void account_read_contact(struct mock_account *account, const struct json *list)
-{
-	strlist_clear(&account->contact);
-	for (size_t i = 0; i < json_count(list); i++)
-		if (json_text(json_at(list, i)) != NULL)
-			strlist_add(&account->contact, json_text(json_at(list, i)));
-}
-
-static struct mock_account *account_new(struct mock_ca *ca, struct mock_signed *s)
-{
-	struct mock_account *account = mem_new(sizeof(*account));
-
-	ca->accounts = mem_grow(ca->accounts, ca->account_count + 1, sizeof(*ca->accounts));
-	ca->accounts[ca->account_count++] = account;
-	account->id = (int64_t)ca->account_count;
-	account->key = TAKE(s->key);
-	account->thumbprint = TAKE(s->thumbprint);
-	account_read_contact(account, json_get(s->payload, "contact"));
-	return account;
-}
-
-const char *mock_account_status(const struct mock_account *account)
-{
-	return account->deactivated ? "deactivated" : "valid";
-}
-
-static void account_answer(struct mock_ca *ca, const struct mock_account *account, int status,
-			   struct mock_response *a)
-{
-	struct json *v = json_new_map();
-	struct json *contact = json_new_list();
-
-	for (size_t i = 0; i < account->contact.count; i++)
-		json_add_text(contact, account->contact.items[i]);
-	json_put_text(v, "status", mock_account_status(account));
-	json_put(v, "contact", contact);
-	put_url(ca, v, "orders", "orders", account->id);
-	add_location(ca, a, "account", account->id);
-	mock_json(a, status, v);
-}
-
-/* RFC 8555 7.3: a known key gets its account, whatever else it says, unless that is dead (7.3.6).
- */
-static void new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
-{
-	const struct mock_account *known = mock_account_of_key(ca, s->thumbprint);
-
-	if (!json_is_map(s->payload))
-		mock_problem(a, 400, "malformed", "newAccount wants an object");
-	else if (known != NULL && known->deactivated)
-		mock_problem(a, 401, "unauthorized", "this account is deactivated");
-	else if (known != NULL)
-		account_answer(ca, known, 200, a);
-	else if (json_flag(json_get(s->payload, "onlyReturnExisting")))
-		mock_problem(a, 400, "accountDoesNotExist", "this key has no account");
-	else if (ca->config.terms && !json_flag(json_get(s->payload, "termsOfServiceAgreed")))
-		mock_problem(a, 403, "userActionRequired", "agree to the terms first");
-	else
-		account_answer(ca, account_new(ca, s), 201, a);
-}
-
-/* RFC 8555 7.3.2 and 7.3.6. */
-static void account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
-{
-	if (json_is_list(json_get(s->payload, "contact")))
-		account_read_contact(s->account, json_get(s->payload, "contact"));
-	if (str_equal(json_get_text(s->payload, "status"), "deactivated")) {
-		s->account->deactivated = true;
-		ca->counts.deactivated++;
-	}
-	account_answer(ca, s->account, 200, a);
-}
-
-void mock_account_free(struct mock_account *account)
-{
-	free(account->thumbprint);
-	strlist_clear(&account->contact);
-	EVP_PKEY_free(account->key);
-	free(account);
 }
 
 /* --- orders --- */
@@ -220,11 +124,11 @@ static void order_answer(struct mock_ca *ca, const struct mock_order *o, int sta
 	mock_put_time(v, "expires", o->expires);
 	json_put(v, "identifiers", names);
 	json_put(v, "authorizations", urls);
-	put_url(ca, v, "finalize", "finalize", o->id);
+	mock_put_url(ca, v, "finalize", "finalize", o->id);
 	if (o->problem != NULL)
 		mock_put_error(v, o->problem, "the mock could not issue it");
 	if (o->pem != NULL)
-		put_url(ca, v, "certificate", "certificate", o->id);
+		mock_put_url(ca, v, "certificate", "certificate", o->id);
 	if (str_equal(o->status, "pending") || str_equal(o->status, "processing"))
 		mock_add_retry_after(ca, a);
 	mock_json(a, status, v);
@@ -292,7 +196,7 @@ static void new_order_act(struct mock_ca *ca, const struct mock_signed *s, struc
 	o = order_reused(ca, s->account->id, &names);
 	if (o == NULL)
 		o = order_new(ca, s->account->id, &names);
-	add_location(ca, a, "order", o->id);
+	mock_add_location(ca, a, "order", o->id);
 	order_answer(ca, o, 201, a);
 }
 
@@ -409,7 +313,7 @@ void mock_act(struct mock_ca *ca, const struct mock_place *place, struct mock_si
 
 	switch (place->kind) {
 	case MOCK_NEW_ACCOUNT:
-		new_account_act(ca, s, a);
+		mock_new_account_act(ca, s, a);
 		break;
 	case MOCK_NEW_ORDER:
 		new_order_act(ca, s, a);
@@ -417,7 +321,7 @@ void mock_act(struct mock_ca *ca, const struct mock_place *place, struct mock_si
 	case MOCK_ACCOUNT:
 		found = place->id == s->account->id;
 		if (found)
-			account_act(ca, s, a);
+			mock_account_act(ca, s, a);
 		break;
 	case MOCK_ORDER:
 	case MOCK_FINALIZE:

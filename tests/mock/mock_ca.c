@@ -296,6 +296,8 @@ static void directory_act(struct mock_ca *ca, struct mock_response *a)
 
 		json_put_text(meta, "termsOfService", url);
 	}
+	if (ca->config.eab_kid != NULL)
+		json_put_flag(meta, "externalAccountRequired", true);
 	json_put(d, "meta", meta);
 	mock_json(a, 200, d);
 }

@@ -94,6 +94,12 @@ enum mock_twist {
 	MOCK_TWISTS,        /* how many */
 };
 
+/* How something is refused; zero: as RFC 8555 says. */
+struct mock_refusal {
+	int status;
+	const char *problem; /* borrowed; "": of no type */
+};
+
 /* May be changed at any time (mock_ca_config). All zero is a patient, honest CA that validates and
  * issues at once and reuses nothing. */
 struct mock_ca_config {
@@ -126,6 +132,15 @@ struct mock_ca_config {
 	/* Types of problems, borrowed; NULL or "": none. */
 	const char *judge;       /* validates by itself alone, with this verdict */
 	const char *issue_error; /* an order becomes invalid by it instead of valid (Boulder) */
+	/* Texts are borrowed. */
+	struct mock_refusal unknown;  /* what the kid of no account has signed */
+	struct mock_refusal inactive; /* what a deactivated account has signed, or its key */
+	struct mock_refusal absent;   /* onlyReturnExisting for a key without account */
+	bool shows_inactive;          /* newAccount answers 200 for a deactivated account */
+	bool alone;                   /* nothing may stand beside onlyReturnExisting */
+	bool same_ids;                /* account ids begin anew when accounts are forgotten */
+	const char *eab_kid;          /* newAccount needs a binding with this key id … */
+	const char *eab_hmac_key;     /* … and key, base64url; NULL: it needs none */
 };
 
 enum mock_act {
@@ -209,6 +224,13 @@ void mock_ca_heal(struct mock_ca *ca); /* forgets the script */
 
 /* Forgets all orders: they are answered by 404 from now on. */
 void mock_ca_forget_orders(struct mock_ca *ca);
+
+/* Its database is lost: the same, and all accounts. */
+void mock_ca_forget_accounts(struct mock_ca *ca);
+
+/* Somebody deactivates all accounts, or the CA takes that back. */
+void mock_ca_deactivate_accounts(struct mock_ca *ca);
+void mock_ca_activate_accounts(struct mock_ca *ca);
 
 struct mock_counts mock_ca_counts(const struct mock_ca *ca);
 

@@ -91,5 +91,11 @@ class MockCa:
     def accounts(self):
         return self.ask("accounts")["accounts"]
 
+    def forget_accounts(self):
+        self.ask("forget-accounts")
+
+    def deactivate_accounts(self):
+        self.ask("deactivate-accounts")
+
     def clock(self, seconds):
         self.ask("clock", add=seconds)

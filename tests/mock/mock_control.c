@@ -115,6 +115,17 @@ static const struct member config_members[] = {
 	{SAYS("spells", MEMBER_FLAG, config.ca.spells)},
 	{SAYS("judge", MEMBER_TEXT, config.ca.judge)},
 	{SAYS("issue_error", MEMBER_TEXT, config.ca.issue_error)},
+	{SAYS("unknown_status", MEMBER_INT, config.ca.unknown.status), .most = 599},
+	{SAYS("unknown_problem", MEMBER_TEXT, config.ca.unknown.problem)},
+	{SAYS("inactive_status", MEMBER_INT, config.ca.inactive.status), .most = 599},
+	{SAYS("inactive_problem", MEMBER_TEXT, config.ca.inactive.problem)},
+	{SAYS("absent_status", MEMBER_INT, config.ca.absent.status), .most = 599},
+	{SAYS("absent_problem", MEMBER_TEXT, config.ca.absent.problem)},
+	{SAYS("shows_inactive", MEMBER_FLAG, config.ca.shows_inactive)},
+	{SAYS("alone", MEMBER_FLAG, config.ca.alone)},
+	{SAYS("same_ids", MEMBER_FLAG, config.ca.same_ids)},
+	{SAYS("eab_kid", MEMBER_TEXT, config.ca.eab_kid)},
+	{SAYS("eab_hmac_key", MEMBER_TEXT, config.ca.eab_hmac_key)},
 	{0},
 };
 
@@ -259,6 +270,20 @@ static struct json *do_heal(struct mock_server *s, const struct said *said)
 	return NULL;
 }
 
+static struct json *do_forget_accounts(struct mock_server *s, const struct said *said)
+{
+	(void)said;
+	mock_ca_forget_accounts(s->ca);
+	return NULL;
+}
+
+static struct json *do_deactivate_accounts(struct mock_server *s, const struct said *said)
+{
+	(void)said;
+	mock_ca_deactivate_accounts(s->ca);
+	return NULL;
+}
+
 static struct json *do_clock(struct mock_server *s, const struct said *said)
 {
 	if (said->add == MISSING)
@@ -372,8 +397,11 @@ static struct json *do_accounts(struct mock_server *s, const struct said *said)
 	(void)said;
 	for (size_t i = 0; i < s->ca->account_count; i++) {
 		const struct mock_account *a = s->ca->accounts[i];
-		struct json *v = json_new_map();
+		struct json *v;
 
+		if (a->forgotten)
+			continue;
+		v = json_new_map();
 		put_account(s, v, "url", a->id);
 		json_put_text(v, "status", mock_account_status(a));
 		json_put(v, "contact", texts_json(&a->contact));
@@ -388,11 +416,17 @@ static const struct {
 	const struct member *members;
 	struct json *(*run)(struct mock_server *s, const struct said *said); /* NULL: done */
 } verbs[] = {
-	{"config", config_members, do_config}, {"fault", fault_members, do_fault},
-	{"heal", no_members, do_heal},         {"clock", clock_members, do_clock},
-	{"counts", no_members, do_counts},     {"records", records_members, do_records},
-	{"orders", no_members, do_orders},     {"accounts", no_members, do_accounts},
+	{"config", config_members, do_config},
+	{"fault", fault_members, do_fault},
+	{"heal", no_members, do_heal},
+	{"clock", clock_members, do_clock},
+	{"counts", no_members, do_counts},
+	{"records", records_members, do_records},
+	{"orders", no_members, do_orders},
+	{"accounts", no_members, do_accounts},
 	{"reset", no_members, do_reset},
+	{"forget-accounts", no_members, do_forget_accounts},
+	{"deactivate-accounts", no_members, do_deactivate_accounts},
 };
 
 static struct json *verb_run(struct mock_server *s, size_t verb, const struct json *line)

@@ -28,6 +28,7 @@ struct mock_account {
 	EVP_PKEY *key;
 	struct strlist contact;
 	bool deactivated;
+	bool forgotten; /* the CA does not know it any more */
 };
 
 struct mock_challenge {
@@ -79,6 +80,7 @@ struct mock_ca {
 	int64_t serial;
 	struct mock_account **accounts;
 	size_t account_count;
+	size_t ids_begin; /* how many had ids that are given out again */
 	struct mock_authorization **authorizations;
 	size_t authorization_count;
 	struct mock_order **orders;
@@ -152,10 +154,27 @@ void mock_put_time(struct json *map, const char *member, int64_t when);
 void mock_put_error(struct json *map, const char *type, const char *detail);
 void mock_add_retry_after(const struct mock_ca *ca, struct mock_response *a);
 
+/* The same as the configuration says, otherwise as RFC 8555 does. */
+void mock_refuse(const struct mock_refusal *as, const struct mock_refusal *otherwise,
+		 const char *detail, struct mock_response *a);
+void mock_refuse_inactive(const struct mock_ca *ca, struct mock_response *a);
+
+/* "BASE/WHAT/ID", as a header or as a member. */
+void mock_add_location(struct mock_ca *ca, struct mock_response *a, const char *what, int64_t id);
+void mock_put_url(struct mock_ca *ca, struct json *map, const char *member, const char *path,
+		  int64_t id);
+
+void mock_new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a);
+void mock_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a);
+
+/* Whether an externalAccountBinding (RFC 8555 7.3.4) is of the configured key, for newAccount and
+ * the account key with this thumbprint. */
+bool mock_binding_holds(const struct mock_ca *ca, const struct json *binding,
+			const char *thumbprint);
+
 /* RFC 8555 7.1.6. Static. */
 const char *mock_account_status(const struct mock_account *account);
 struct mock_account *mock_account_find(const struct mock_ca *ca, int64_t id);
-struct mock_account *mock_account_of_key(const struct mock_ca *ca, const char *thumbprint);
 struct mock_authorization *mock_authorization_find(const struct mock_ca *ca, int64_t id);
 /* A new one for a name of an order, or one that is valid already. */
 struct mock_authorization *mock_authorization_for(struct mock_ca *ca, int64_t account_id,

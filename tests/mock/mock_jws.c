@@ -226,8 +226,12 @@ static bool verify(struct mock_ca *ca, const struct mock_request *q, struct jws 
 	if (c == NULL)
 		return refuse(a, 400, "badSignatureAlgorithm", "ES256 or ES384");
 	key = find_key(ca, j, mock_place_of(ca, q->url).kind, s);
-	if (key == NULL && json_get(j->header, "kid") != NULL)
-		return refuse(a, 400, "accountDoesNotExist", "no such account");
+	if (key == NULL && json_get(j->header, "kid") != NULL) {
+		mock_refuse(&ca->config.unknown,
+			    &(const struct mock_refusal){400, "accountDoesNotExist"},
+			    "no such account", a);
+		return false;
+	}
 	if (key == NULL)
 		return refuse(a, 400, "malformed", "either jwk or kid, as the resource wants");
 	text = mem_printf("%s.%s", j->protected, j->payload);
@@ -240,8 +244,8 @@ static bool verify(struct mock_ca *ca, const struct mock_request *q, struct jws 
 	if (!str_equal(json_get_text(j->header, "url"), q->url))
 		return refuse(a, 401, "unauthorized", "signed for another URL");
 	if (s->account != NULL && s->account->deactivated)
-		return refuse(a, 401, "unauthorized", "this account is deactivated");
-	return true;
+		mock_refuse_inactive(ca, a);
+	return s->account == NULL || !s->account->deactivated;
 }
 
 bool mock_verify(struct mock_ca *ca, const struct mock_request *q, struct mock_record *record,
@@ -258,6 +262,50 @@ bool mock_verify(struct mock_ca *ca, const struct mock_request *q, struct mock_r
 	if (!read_payload(&j, record, ret_signed))
 		return refuse(a, 400, "malformed", "a payload that is no JSON");
 	return verify(ca, q, &j, ret_signed, a);
+}
+
+/* --- RFC 8555 7.3.4: the account's key, signed by a MAC --- */
+
+static bool mac_holds(const struct mock_ca *ca, const struct json *binding)
+{
+	AUTO_FREE char *text = mem_printf("%s.%s", json_get_text(binding, "protected"),
+					  json_get_text(binding, "payload"));
+	struct buf key AUTO_BUF = {0};
+	struct buf signature AUTO_BUF = {0};
+	uint8_t mac[32];
+
+	MOCK_MUST(decode(ca->config.eab_hmac_key, &key));
+	hmac_sha256(key.data, key.len, text, strlen(text), mac);
+	return decode(json_get_text(binding, "signature"), &signature) &&
+	       signature.len == sizeof(mac) && memcmp(signature.data, mac, sizeof(mac)) == 0;
+}
+
+static bool binds_key(const struct json *jwk, const char *thumbprint)
+{
+	AUTO_FREE char *bound = NULL;
+
+	for (size_t i = 0; bound == NULL && i < COUNT_OF(curves); i++)
+		EVP_PKEY_free(key_of_jwk(jwk, &curves[i], &bound));
+	return str_equal(bound, thumbprint);
+}
+
+bool mock_binding_holds(const struct mock_ca *ca, const struct json *binding,
+			const char *thumbprint)
+{
+	AUTO_FREE char *url = mock_url(ca, "new-account");
+	AUTO_JSON struct json *header = NULL;
+	AUTO_JSON struct json *jwk = NULL;
+	struct buf head AUTO_BUF = {0};
+	struct buf body AUTO_BUF = {0};
+
+	return decode(json_get_text(binding, "protected"), &head) &&
+	       decode(json_get_text(binding, "payload"), &body) &&
+	       json_parse(head.data, head.len, &header, NULL) == 0 &&
+	       json_parse(body.data, body.len, &jwk, NULL) == 0 &&
+	       str_equal(json_get_text(header, "alg"), "HS256") &&
+	       str_equal(json_get_text(header, "kid"), ca->config.eab_kid) &&
+	       str_equal(json_get_text(header, "url"), url) && json_get(header, "nonce") == NULL &&
+	       binds_key(jwk, thumbprint) && mac_holds(ca, binding);
 }
 
 void mock_signed_clear(struct mock_signed *s)

@@ -38,8 +38,10 @@ int mock_https_listen(struct mock_server *s, const char *dir);
  *               "no-key-id", "forged", "version-1", "expired", "leaf-last", "leaf-twice", "root",
  *               "expired-cross", "cross"), alternates, verdict_in_answer,
  *               authorizations_stay, orders_stay, silent, answered_again, spells, judge,
- *               issue_error ("": none); what is not said stays as it is
- *     fault     the members of struct mock_fault; kind by its name (mock_kind_name), act by its own
+ *               issue_error ("": none); how accounts are refused (unknown_status, unknown_problem,
+ * the same of inactive and absent, shows_inactive, alone), same_ids, eab_kid, eab_hmac_key; what is
+ * not said stays as it is fault     the members of struct mock_fault; kind by its name
+ * (mock_kind_name), act by its own
  *               ("delay", "drop-before", "drop-after", "truncate", "cut", "replace",
  *               "replace-after", "repeat"; one is needed), headers as a list, times -1: for ever
  *     heal      forgets the script
@@ -49,6 +51,8 @@ int mock_https_listen(struct mock_server *s, const char *dir);
  *     accounts  a list of {"url", "status", "contact"}
  *     reset     a new CA without accounts, orders, records and script; URL, configuration and clock
  *               stay
+ *     forget-accounts      the CA's database is lost: all accounts and orders
+ *     deactivate-accounts  somebody deactivates all of them
  *     clock     add: seconds that the CA's clock goes ahead
  *
  * What is not understood (a verb, a member, a value) changes nothing and is answered by
