@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * request — the payloads of RFC 8555 7 (and `replaces`, RFC 9773 5) as JSON. Members that say
- * nothing are left out: some CAs refuse an empty contact list or a false onlyReturnExisting.
+ * nothing are left out: some CAs refuse an empty contact list.
  */
 #include "acme/request.h"
 
@@ -21,8 +21,16 @@ static struct acme_request *request_new(enum acme_target target, const char *url
 	return r;
 }
 
-struct acme_request *request_new_account(const struct strlist *contact, bool agreed,
-					 bool only_return_existing)
+struct acme_request *request_find_account(void)
+{
+	struct acme_request *r = request_new(ACME_TO_NEW_ACCOUNT, NULL);
+
+	r->with_jwk = true;
+	r->payload = mem_str("{\"onlyReturnExisting\":true}");
+	return r;
+}
+
+struct acme_request *request_new_account(const struct strlist *contact, bool agreed)
 {
 	AUTO_JSON struct json *body = json_new_map();
 	struct acme_request *r = request_new(ACME_TO_NEW_ACCOUNT, NULL);
@@ -36,9 +44,8 @@ struct acme_request *request_new_account(const struct strlist *contact, bool agr
 	}
 	if (agreed)
 		json_put_flag(body, "termsOfServiceAgreed", true);
-	if (only_return_existing)
-		json_put_flag(body, "onlyReturnExisting", true);
 	r->with_jwk = true;
+	r->binds = true;
 	r->payload = json_print(body, false);
 	return r;
 }

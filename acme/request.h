@@ -27,13 +27,17 @@ struct acme_request {
 	char *url;         /* ACME_TO_URL; the certificate's id for ACME_TO_RENEWAL_INFO */
 	char *payload;     /* JSON; NULL: POST-as-GET */
 	bool with_jwk;     /* newAccount: signed with "jwk" instead of "kid" */
+	bool binds;        /* a registration: takes an external account binding (7.3.4) */
 	bool wants_chain;  /* the answer is a PEM chain, not JSON */
 	bool unsigned_get; /* a GET that nobody signs (RFC 9773 4.1) */
 };
 
-/* RFC 8555 7.3, 7.3.1. contact: "mailto:…" URLs. */
-struct acme_request *request_new_account(const struct strlist *contact, bool agreed,
-					 bool only_return_existing);
+/* RFC 8555 7.3. contact: "mailto:…" URLs. */
+struct acme_request *request_new_account(const struct strlist *contact, bool agreed);
+
+/* RFC 8555 7.3.1: the account of a key, if there is one. Nothing stands beside onlyReturnExisting,
+ * and nothing is bound: CAs refuse a look-up that looks like a registration. */
+struct acme_request *request_find_account(void);
 
 /* RFC 8555 7.3.6. */
 struct acme_request *request_deactivate(const char *account_url);

@@ -220,6 +220,37 @@ enum retry_class retry_classify(const struct acme_problem *p, int64_t retry_afte
 	return class;
 }
 
+bool retry_doubts_account(const struct acme_problem *p, int64_t retry_after)
+{
+	bool vague = *p->type == '\0' || acme_problem_is(p, "malformed") ||
+		     acme_problem_is(p, "serverInternal");
+
+	if (p->status == IN_OBJECT)
+		return false;
+	if (acme_problem_is(p, "accountDoesNotExist"))
+		return true;
+	if (retry_after > 0)
+		return false;
+	if (vague)
+		return p->status == 400 || p->status == 401 || p->status == 403 ||
+		       p->status == 404 || p->status == 500;
+	return acme_problem_is(p, "unauthorized");
+}
+
+bool retry_ends_lookup(const struct acme_problem *p, int64_t retry_after)
+{
+	switch (retry_classify(p, retry_after)) {
+	case RETRY_NONCE:
+	case RETRY_WAIT:
+	case RETRY_OPERATOR:
+		return false;
+	case RETRY_LATER: /* 500: some CAs stumble over a key that they do not know */
+		return p->status <= 500 && p->status != 408 && p->status != 429;
+	default:
+		return true;
+	}
+}
+
 /* What to look at, for types where the CA's own words seldom say it. */
 static const struct {
 	const char *type;

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct acme_problem;
@@ -36,6 +37,17 @@ enum retry_class {
 /* The class of a problem by (type, status); an unknown type is RETRY_LATER for 408, 429 and 5xx,
  * else RETRY_CONFIG. retry_after is retry_after_parse's result. */
 enum retry_class retry_classify(const struct acme_problem *p, int64_t retry_after);
+
+/* Whether a refusal of a request that an account has signed may be about the account: CAs say by
+ * accountDoesNotExist, 401, unauthorized, and by a bare 400, 403, 404 or 500 that they do not know
+ * it, or that it is not to be used. Never of what stands inside a challenge or an order, nor of
+ * what names a time to wait for. */
+bool retry_doubts_account(const struct acme_problem *p, int64_t retry_after);
+
+/* Whether a look-up of an account (RFC 8555 7.3.1) that was refused like this is answered: there is
+ * none to be had by it, and to register is the next thing to do, which does no harm where one is
+ * there (7.3). Not so what may pass, and what the operator has to act on. */
+bool retry_ends_lookup(const struct acme_problem *p, int64_t retry_after);
 
 /* Fills e from a problem: code by class (NET, BUSY, PROBLEM, CONFIG, PROTOCOL), type, retry_at
  * (now + retry_after for BUSY), and a sentence "the CA says: DETAIL (TYPE)" with subproblems and

@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * account — the machine that registers an account at a CA (RFC 8555 7.3).
+ * account — the machine that registers an account at a CA (RFC 8555 7.3), and asks about it when
+ * the CA does not seem to know it any more.
  *
  *     KEY ⇒ REGISTER ⇒ READY ⇒ DEAD            (later: READY ⇒ ROLL ⇒ READY)
+ *              ⇑       ⇑   ⇓
+ *              ╞════ CHECK ╡                   CHECK: a request that it signed was refused
+ *              │       ⇓   ⇓
+ *              └════ REFUSED                   CHECK again a day later, or when a command needs it
  *
  * 1. The key is durable before newAccount goes out.
  * 2. REGISTER may run twice: the CA answers a second newAccount with the same key by the account
  *    it has (200 and its Location), so no account is doubled. After a crash it asks with
- *    onlyReturnExisting first (7.3.1) and registers only what the CA does not know.
- * 3. One account for each (CA, configuration entry); orders of one that is not READY wait in NEW.
+ *    onlyReturnExisting first (7.3.1), which is a request of its own, and registers unless that
+ *    finds one: CAs have many ways to say that there is none (retry_ends_lookup).
+ * 3. One account for each (CA, configuration entry); orders of one that is not READY wait.
  * 4. DEAD is not used any more; while it has a URL the CA has yet to be told (7.3.6). Telling it
  *    twice does no harm: the second time it refuses, and that is an answer, too.
  * 5. Terms of service are agreed to by the operator only (7.3.3).
+ * 6. CHECK looks the key up: a CA that has its account says so (⇒ READY: the refusal was about what
+ *    was asked), one that has none gets it again (⇒ REGISTER), with the same key. One that was
+ *    deactivated (401 or unauthorized, 7.3.6) is REFUSED and never replaced by itself, because
+ *    somebody did that on purpose: that takes `account register --new`.
+ * 7. A doubt is asked about once an hour and once in a run of a command at most (checked_at), so
+ *    that a CA that registers what it then does not know makes no circle of it.
  */
 #include "acme/retry.h"
 #include "agent/config/secret.h"
@@ -24,7 +36,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct stage stage_account_key, stage_register, stage_ready, stage_dead;
+#define DAY           86400
+#define CHECKED_HOLDS 3600 /* seconds in which a refusal is believed to be about the request */
+
+static const struct stage stage_account_key, stage_register, stage_ready, stage_check,
+	stage_refused, stage_dead;
 
 struct account_memory {
 	struct account *account;
@@ -33,11 +49,14 @@ struct account_memory {
 
 static const struct stage *account_stage(const char *name)
 {
-	if (str_equal(name, "register"))
-		return &stage_register;
-	if (str_equal(name, "dead"))
-		return &stage_dead;
-	return str_equal(name, "ready") ? &stage_ready : &stage_account_key;
+	static const struct stage *const stages[] = {
+		&stage_register, &stage_ready, &stage_check, &stage_refused, &stage_dead,
+	};
+
+	for (size_t i = 0; i < COUNT_OF(stages); i++)
+		if (str_equal(stages[i]->name, name))
+			return stages[i];
+	return &stage_account_key;
 }
 
 static int account_machine_load(struct step *s, struct err *e)
@@ -95,26 +114,31 @@ const struct machine machine_account = {
 	.forget = account_machine_forget,
 };
 
-int account_forgotten(struct store *store, int64_t account_id, struct err *e)
+/* Whether the CA is to be asked (again) whether it knows the account. */
+static bool check_is_time(const struct step *s, const struct account *a)
 {
+	int64_t now = step_now(s);
+
+	return a->checked_at > now || now - a->checked_at >= CHECKED_HOLDS ||
+	       (engine_hurries(s->engine) && a->checked_at < engine_began(s->engine));
+}
+
+int account_doubted(struct step *s, int64_t id, int64_t confirmed, bool *ret_waits, struct err *e)
+{
+	struct store *store = engine_store(s->engine);
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	bool taken = false;
 	int r;
 
-	r = account_load(store, account_id, &a, e);
-	if (r != 0 || a == NULL || !str_equal(a->stage, stage_ready.name))
-		return r; /* somebody has begun to */
-	r = claim_take(store, CLAIM_ACCOUNT, account_id, &taken, e);
-	if (r != 0 || !taken)
-		return r;
-	account_free(TAKE(a));
-	r = account_load(store, account_id, &a, e);
-	if (r != 0)
-		return r;
-	mem_set_str(&a->stage, stage_register.name);
-	mem_set_str(&a->url, NULL);
-	a->standing.attempts = 0;
-	return account_save(store, a, true, e);
+	*ret_waits = true;
+	r = account_load(store, id, &a, e);
+	if (r != 0 || a == NULL || !str_equal(a->stage, stage_ready.name) ||
+	    a->confirmed != confirmed)
+		return r; /* somebody has begun to, or has done so since the request was signed */
+	*ret_waits = check_is_time(s, a);
+	if (!*ret_waits)
+		return 0;
+	engine_poke(s->engine);
+	return account_check(store, id, e);
 }
 
 /* One that exists already is read when this is heard: nothing goes out. */
@@ -163,13 +187,73 @@ static int register_ask(struct step *s, struct err *e)
 	struct strlist mails AUTO_STRLIST = {0};
 	struct strlist contact AUTO_STRLIST = {0};
 
+	if (m->existing)
+		return work_ca(s, 0, s->id, request_find_account(), e);
 	strlist_add_split(&mails, m->account->contact, " ");
 	for (size_t i = 0; i < mails.count; i++)
 		strlist_addf(&contact, "mailto:%s", mails.items[i]);
-	if (!m->existing)
-		step_log(s, LOG_NOTICE, "registering an account");
-	return work_ca(s, 0, s->id, request_new_account(&contact, m->account->agreed, m->existing),
-		       e);
+	step_log(s, LOG_NOTICE, "registering an account");
+	return work_ca(s, 0, s->id, request_new_account(&contact, m->account->agreed), e);
+}
+
+/* --- what the CA says of an account that it had --- */
+
+/* RFC 8555 7.3.6: 401 and unauthorized; some say 403. */
+static bool says_refused(const struct acme_problem *p)
+{
+	return !acme_problem_is(p, "accountDoesNotExist") &&
+	       (p->status == 401 || acme_problem_is(p, "unauthorized"));
+}
+
+/* RFC 8555 7.1.2. An answer without a status is taken for what its own status says. */
+static bool shows_refused(const struct acme_response *answer)
+{
+	AUTO_ACCOUNT struct acme_account *shown = NULL;
+
+	return acme_account_parse(answer->body.data, answer->body.len, &shown, NULL) == 0 &&
+	       shown->status != ACME_VALID;
+}
+
+/* A day later it is asked again: what somebody did by mistake may have been taken back. */
+static int account_refused(struct step *s, const struct work *w, struct err *e)
+{
+	const struct account *a = ((struct account_memory *)s->memory)->account;
+	struct err why = {0};
+	int r;
+
+	if (w->response->problem != NULL)
+		(void)retry_error(w->response->problem, 0, step_now(s), &why);
+	else
+		(void)err_set(&why, ERR_CONFIG, "the CA says that it is deactivated");
+	why.code = ERR_CONFIG;
+	(void)err_while(
+		&why,
+		"the CA %s refuses the account %s; everleaf account register --new makes "
+		"another one%s",
+		s->label, a->url != NULL ? a->url : "of this key",
+		a->eab_kid != NULL ? " (its \"eab\" may be used up: give it a new one first)" : "");
+	r = step_goes(s, &stage_refused, e);
+	return r != 0 ? r : step_parks_until(s, &why, step_now(s) + DAY, e);
+}
+
+static int account_found(struct step *s, const struct work *w, struct err *e)
+{
+	struct account *a = ((struct account_memory *)s->memory)->account;
+	bool known = a->url != NULL;
+
+	if (shows_refused(w->response))
+		return account_refused(s, w, e);
+	if (w->response->location != NULL)
+		mem_set_str(&a->url, w->response->location);
+	a->confirmed++;
+	a->checked_at = known ? step_now(s) : 0;
+	*s->standing = (struct standing){.fence = s->standing->fence};
+	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
+		 store_owner(engine_store(s->engine)));
+	step_log(s, LOG_NOTICE, "the account is %s",
+		 s->stage == &stage_register ? "ready" : "known to the CA, as it was");
+	s->saved = &stage_ready;
+	return step_ends(s, &stage_ready, e);
 }
 
 /* What the directory knows about the refusal: its terms, or that an external account is needed. */
@@ -201,6 +285,13 @@ static int register_refused(struct step *s, struct work *w, struct err *e)
 	return e->code;
 }
 
+/* Also an answer that names no account. */
+static bool lookup_ended(const struct acme_response *answer)
+{
+	return answer->problem != NULL ? retry_ends_lookup(answer->problem, answer->retry_after)
+				       : answer->location == NULL;
+}
+
 static int register_hear(struct step *s, struct work *w, struct err *e)
 {
 	struct account_memory *m = s->memory;
@@ -209,22 +300,43 @@ static int register_hear(struct step *s, struct work *w, struct err *e)
 		*e = w->error;
 		return e->code;
 	}
-	if (m->existing && acme_problem_is(w->response->problem, "accountDoesNotExist")) {
+	if (m->existing && lookup_ended(w->response)) {
 		m->existing = false;
 		step_waits(s, 0);
 		return 0;
 	}
+	if (w->response->problem != NULL && m->account->url != NULL &&
+	    says_refused(w->response->problem))
+		return account_refused(s, w, e);
 	if (w->response->problem != NULL)
 		return register_refused(s, w, e);
 	if (w->response->location == NULL)
 		return err_set(e, ERR_PROTOCOL, "the CA's answer to newAccount has no Location");
-	mem_set_str(&m->account->url, w->response->location);
-	*s->standing = (struct standing){.fence = s->standing->fence};
-	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
-		 store_owner(engine_store(s->engine)));
-	s->saved = &stage_ready;
-	step_log(s, LOG_NOTICE, "the account is ready");
-	return step_ends(s, &stage_ready, e);
+	return account_found(s, w, e);
+}
+
+static int check_ask(struct step *s, struct err *e)
+{
+	return work_ca(s, 0, s->id, request_find_account(), e);
+}
+
+static int check_hear(struct step *s, struct work *w, struct err *e)
+{
+	const struct acme_problem *p;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return err_while(e, "asking the CA whether it knows the account");
+	}
+	p = w->response->problem;
+	if (p == NULL)
+		return account_found(s, w, e);
+	if (says_refused(p))
+		return account_refused(s, w, e);
+	if (!retry_ends_lookup(p, w->response->retry_after))
+		return register_refused(s, w, e);
+	step_log(s, LOG_NOTICE, "the CA does not know the account any more");
+	return step_goes(s, &stage_register, e);
 }
 
 static const struct stage stage_account_key = {
@@ -242,6 +354,20 @@ static const struct stage stage_register = {
 };
 
 static const struct stage stage_ready = {.name = "ready", .durable = true};
+
+static const struct stage stage_check = {
+	.name = "check",
+	.ask = check_ask,
+	.hear = check_hear,
+	.durable = true,
+};
+
+static const struct stage stage_refused = {
+	.name = "refused",
+	.ask = check_ask,
+	.hear = check_hear,
+	.durable = true,
+};
 
 static int dead_ask(struct step *s, struct err *e)
 {

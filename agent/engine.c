@@ -353,6 +353,7 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 
 	g->config = *config;
 	g->book.store = config->store;
+	g->began_at = clock_now(config->clock);
 	if (g->config.look_ms == 0)
 		g->config.look_ms = ENGINE_LOOK_MS;
 	if (g->config.transport_new == NULL)
@@ -498,6 +499,11 @@ bool engine_hurries(const struct engine *g)
 bool engine_target_calls(const struct engine *g, int64_t target_id)
 {
 	return callers_hold(g->config.callers, target_id);
+}
+
+int64_t engine_began(const struct engine *g)
+{
+	return g->began_at;
 }
 
 const struct deployer_ops *engine_deployer(const struct engine *g, const char *name)

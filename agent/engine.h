@@ -35,6 +35,8 @@ struct engine_config {
 	const struct strlist *notify;
 	struct counters *counters;     /* borrowed; NULL: nobody counts */
 	const struct callers *callers; /* whose hooks called us; borrowed; NULL: nobody's */
+	int64_t account; /* a command: brought to READY (or REFUSED) though nothing uses it; 0: none
+			  */
 	int64_t look_ms; /* the longest time between two looks for ownerless work; 0: a minute */
 	/* How to reach a CA; NULL: transport_http_new. */
 	int (*transport_new)(struct loop *l, const struct transport_config *config,
@@ -122,6 +124,9 @@ bool engine_hurries(const struct engine *g);
 
 /* Whether a hook that called us runs what brings things to this target: it waits for us. */
 bool engine_target_calls(const struct engine *g, int64_t target_id);
+
+/* Unix seconds: when this engine began. */
+int64_t engine_began(const struct engine *g);
 
 /* The deployer of that name, NULL: there is none. */
 const struct deployer_ops *engine_deployer(const struct engine *g, const char *name);

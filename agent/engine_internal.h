@@ -57,10 +57,11 @@ struct engine {
 	size_t scope_count;
 	struct standalone *standalone;
 	struct limits_book book; /* with what this process has begun since it was counted */
-	int64_t look_ms;         /* mono: when to look for work */
-	int64_t resume_ms;       /* mono: no turn before (a commit failed) */
-	int64_t drain_ms;        /* mono: when waiting for what is out ends; 0: not draining */
-	int64_t next_at;         /* what the last look found due next, 0: nothing */
+	int64_t began_at;
+	int64_t look_ms;   /* mono: when to look for work */
+	int64_t resume_ms; /* mono: no turn before (a commit failed) */
+	int64_t drain_ms;  /* mono: when waiting for what is out ends; 0: not draining */
+	int64_t next_at;   /* what the last look found due next, 0: nothing */
 	int64_t ca_requests, ca_failures;
 	struct err error; /* of the last turn that crashed */
 	int64_t error_at;

@@ -31,6 +31,8 @@ bool fallback_wanted(const struct fallback_input *in)
 	bool passes = why->code == ERR_NET || why->code == ERR_BUSY;
 	bool near = in->not_after != 0 && in->not_after - in->now < in->lifetime / 6;
 
+	if (why->cause == CAUSE_ACCOUNT_REFUSED)
+		return true;
 	if (why->cause != CAUSE_NONE) /* it only looks like a failure of the CA's */
 		return false;
 	if (!passes)

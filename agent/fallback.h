@@ -2,9 +2,10 @@
  *
  * fallback — from one CA of a certificate to the next one, and back (everleaf.yaml(5), "account").
  *
- *     the CA fails: at once when waiting does not help (its terms, its policy, what it does not
- *     understand); after 3 failures in a row, or the first one near expiry or before a wait of
- *     six hours, when it might  ─►  the next account of the list, with a new order
+ *     the CA fails: at once when waiting does not help (its terms, its policy, an account
+ *     that it refuses, what it does not understand); after 3 failures in a row, or the first one
+ *     near expiry or before a wait of six hours, when it might  ─►  the next account of the list,
+ *     with a new order
  *     a day later, at the next order  ─►  the preferred one again
  *
  * Never for what any CA would say: a validation that failed, a key, a mistake on this machine.

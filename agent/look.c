@@ -398,16 +398,17 @@ static int look_certificates(struct look *l, const struct open_rows *orders, str
 	return r == 0 && by_schedule(l->g) ? look_due(l, orders, e) : r;
 }
 
-/* A command's are those that certificates in its scope use. */
+/* A command's are those that certificates in its scope use, and the one that it was asked for. */
 static int look_accounts(struct look *l, struct err *e)
 {
 	struct open_rows accounts AUTO_OPEN_ROWS = {0};
 	struct store *store = l->g->config.store;
-	int r = account_open(store, &accounts, e);
+	int r = account_open(store, l->g->config.account, &accounts, e);
 
 	for (size_t i = 0; r == 0 && i < accounts.count; i++) {
 		struct id_list users AUTO_ID_LIST = {0};
-		bool concerns = !l->g->config.by_hand;
+		bool concerns =
+			!l->g->config.by_hand || accounts.rows[i].id == l->g->config.account;
 
 		if (!concerns)
 			r = certificate_of_account(store, accounts.rows[i].id, &users, e);

@@ -22,9 +22,11 @@ extern const struct machine machine_notice;
 int notice_wanted(struct store *store, const struct clock *clock, int64_t certificate_id,
 		  bool *ret_wanted, struct err *e);
 
-/* The CA does not know the account: it is registered again (with the same key) before the next
- * order. Within a turn. */
-int account_forgotten(struct store *store, int64_t account_id, struct err *e);
+/* A request that an account signed when it had been confirmed so often (struct work) was refused in
+ * a way that may be about the account (retry_doubts_account): the CA is asked about it. *ret_waits:
+ * the asker waits for the account and tries again; false: it was asked a moment ago, so that the
+ * refusal is about what was asked for. Within a turn. */
+int account_doubted(struct step *s, int64_t id, int64_t confirmed, bool *ret_waits, struct err *e);
 
 /* The target that a deployment step has claimed, 0 for any other step. */
 int64_t deployment_target(const struct step *s);

@@ -134,13 +134,46 @@ static int order_parks(struct step *s, const struct err *why, struct err *e)
 	return step_parks_before(s, why, until > step_now(s) ? until : INT64_MAX, e);
 }
 
+/* A refusal that may be about the account: the order waits until the CA was asked about that, and
+ * goes on from what the CA says of the order then. An order that cannot be read after that is gone
+ * with the account that it was made for. */
+static int order_doubts(struct step *s, const struct err *why, bool *ret_heard, struct err *e)
+{
+	struct order_memory *m = order_memory(s);
+	bool definite = m->doubt == ORDER_DOUBTED;
+	struct err gone = *why;
+	int r;
+
+	if (m->doubt == ORDER_SURE || s->stage == &stage_withdraw)
+		return 0;
+	m->doubt = ORDER_SURE;
+	r = account_doubted(s, m->order->account_id, m->confirmed, ret_heard, e);
+	if (r != 0)
+		return r;
+	if (*ret_heard) {
+		step_log(s, LOG_NOTICE, "%s; the CA is asked whether it knows the account",
+			 why->text);
+		if (s->stage != &stage_new)
+			return step_goes(s, &stage_read, e);
+		works_drop(s);
+		step_waits(s, 0);
+	} else if (s->stage == &stage_read && definite) {
+		*ret_heard = true;
+		err_while(&gone, "the order is gone with its account");
+		gone.code = ERR_NET;
+		(void)err_because(&gone, CAUSE_INTERRUPTED);
+		return order_fails(s, &gone, e);
+	}
+	return 0;
+}
+
 /* What may pass by itself parks the order where it is; anything else ends the attempt. */
 static int order_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
 	struct err first = s->standing->error;
 	struct err copy = *why;
-	bool moved = false;
-	int r = 0;
+	bool moved = false, heard = false;
+	int r;
 
 	if (why->cause == CAUSE_BAD_NONCE ||
 	    (why->cause == CAUSE_ORDER_TAKEN && s->parks < ORDER_TAKEN_RESTS)) {
@@ -148,12 +181,8 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 		step_rests(s, why);
 		return 0;
 	}
-	if (str_equal(why->type, "accountDoesNotExist")) {
-		r = account_forgotten(engine_store(s->engine), order_memory(s)->order->account_id,
-				      e);
-		err_while(&copy, "the account is registered again before the next attempt");
-	}
-	if (r != 0)
+	r = order_doubts(s, why, &heard, e);
+	if (r != 0 || heard)
 		return r;
 	if (why->cause == CAUSE_ORDER_TAKEN)
 		copy.code = ERR_NET; /* the other order is in no hurry: park */
@@ -244,14 +273,27 @@ int order_asks(struct step *s, size_t index, struct acme_request *request, struc
 	return work_ca(s, index, order_memory(s)->order->account_id, request, e);
 }
 
+/* What a refusal says of the account. */
+static enum order_doubt order_doubt(const struct acme_response *answer)
+{
+	if (!retry_doubts_account(answer->problem, answer->retry_after))
+		return ORDER_SURE;
+	return answer->status < 500 ? ORDER_DOUBTED : ORDER_DOUBTED_FAINTLY;
+}
+
 int order_problem(struct step *s, const struct work *w, struct err *e)
 {
+	struct order_memory *m = order_memory(s);
+
+	m->doubt = ORDER_SURE;
 	if (w->error.code != ERR_NONE) {
 		*e = w->error;
 		return e->code;
 	}
 	if (w->response == NULL || w->response->problem == NULL)
 		return 0;
+	m->doubt = order_doubt(w->response);
+	m->confirmed = w->confirmed;
 	return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
 }
 
@@ -388,6 +430,11 @@ bool order_polls(struct step *s, int64_t retry_after, int64_t limit)
 
 static int read_ask(struct step *s, struct err *e)
 {
+	bool ready = false;
+	int r = order_account(s, &ready, e);
+
+	if (r != 0 || !ready)
+		return r;
 	return order_asks(s, 0, request_read(order_memory(s)->order->url), e);
 }
 

@@ -29,6 +29,13 @@ struct refusals {
 	bool missed;          /* all of them while nobody showed our answer: nobody's fault */
 };
 
+/* Whether a refusal may be one of the account (acme/retry.h). */
+enum order_doubt {
+	ORDER_SURE = 0,
+	ORDER_DOUBTED,
+	ORDER_DOUBTED_FAINTLY, /* 500: it may as well pass */
+};
+
 /* What an order's step remembers between turns; gone with the process, found again by READ. */
 struct order_memory {
 	struct order *order;     /* the row */
@@ -56,6 +63,8 @@ struct order_memory {
 	struct err refusal;        /* why DOWNLOAD did not accept the CA's default chain */
 	struct strlist alternates; /* then: URLs of the other ones */
 	size_t alternate;          /* … which one is asked for */
+	enum order_doubt doubt;    /* of the last refusal, … */
+	int64_t confirmed; /* … whose request the account had signed when confirmed so often */
 };
 
 struct order_memory *order_memory(const struct step *s);
@@ -88,6 +97,9 @@ int order_wanted(struct step *s, struct err *e);
 
 /* Room on the disks for what the CA will issue: asked before it is asked to. */
 int order_room(const struct step *s, struct err *e);
+
+/* Whether the order's account can sign. If not, the step waits for it, or shares its fate. */
+int order_account(struct step *s, bool *ret_ready, struct err *e);
 
 /* Sends a request in this order's name. */
 int order_asks(struct step *s, size_t index, struct acme_request *request, struct err *e);

@@ -29,6 +29,8 @@ static int new_account_parked(struct step *s, const struct account *a, struct er
 
 	if (why->code == ERR_CONFIG || why->code == ERR_PROBLEM || why->code == ERR_PROTOCOL) {
 		*e = *why; /* waiting would not help */
+		if (str_equal(a->stage, "refused"))
+			(void)err_because(e, CAUSE_ACCOUNT_REFUSED);
 		return e->code;
 	}
 	r = fallback_try(s, a->standing.failures, &moved_why, &moved, e);
@@ -51,22 +53,32 @@ static int new_account_wait(struct step *s, const struct account *a, struct err 
 	return 0;
 }
 
-static int new_ask(struct step *s, struct err *e)
+int order_account(struct step *s, bool *ret_ready, struct err *e)
 {
 	const struct order *o = order_memory(s)->order;
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	const char *profile;
-	int r;
+	int r = account_load(engine_store(s->engine), o->account_id, &a, e);
 
-	r = order_wanted(s, e);
-	if (r == 0)
-		r = account_load(engine_store(s->engine), o->account_id, &a, e);
 	if (r == 0 && a == NULL)
 		r = err_set(e, ERR_SYS, "account %lld is gone", (long long)o->account_id);
 	if (r != 0)
 		return r;
-	if (!str_equal(a->stage, "ready"))
-		return new_account_wait(s, a, e);
+	*ret_ready = str_equal(a->stage, "ready");
+	return *ret_ready ? 0 : new_account_wait(s, a, e);
+}
+
+static int new_ask(struct step *s, struct err *e)
+{
+	const struct order *o = order_memory(s)->order;
+	const char *profile;
+	bool ready = false;
+	int r;
+
+	r = order_wanted(s, e);
+	if (r == 0)
+		r = order_account(s, &ready, e);
+	if (r != 0 || !ready)
+		return r;
 	r = order_room(s, e);
 	if (r != 0)
 		return r;
@@ -82,7 +94,8 @@ static bool new_refuses_to_replace(const struct order *o, const struct work *w)
 
 	return p != NULL && o->replaces != NULL && p->status >= 400 && p->status <= 500 &&
 	       p->status != 429 && !acme_problem_is(p, "rateLimited") &&
-	       !acme_problem_is(p, "badNonce") && !acme_problem_is(p, "userActionRequired");
+	       !acme_problem_is(p, "badNonce") && !acme_problem_is(p, "userActionRequired") &&
+	       !acme_problem_is(p, "accountDoesNotExist") && p->status != 401;
 }
 
 /* An internal error (500) may be this order's only: the next one asks again. */

@@ -30,6 +30,7 @@ struct work {
 	/* The outcome, once answered: error.code ERR_NONE and what fits the kind, or an error. */
 	struct err error;
 	struct acme_response *response; /* of the CA; may carry a problem */
+	int64_t confirmed;              /* of the account that signed it (store/account.h) */
 	char *output;                   /* of a program, or NULL */
 	struct key *key;                /* of work_key */
 	uint8_t fingerprint[32];        /* of work_probe */

@@ -34,8 +34,7 @@ static void ca_data_free(void *data)
 	free(d);
 }
 
-/* newAccount, the only request without a kid: the secret is read at each signature, and kept no
- * longer. */
+/* A registration: the secret is read at each signature, and kept no longer. */
 static int ca_bind(const struct account *a, struct acme_binding *binding, const char *payload,
 		   char **ret_payload, struct err *e)
 {
@@ -66,7 +65,7 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 	if (a == NULL)
 		return err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
 	r = engine_account_key(d->engine, a->key_id, &key, e);
-	if (r == 0 && header->kid == NULL && a->eab_kid != NULL) {
+	if (r == 0 && d->request->binds && a->eab_kid != NULL) {
 		struct acme_binding binding = {
 			.kid = a->eab_kid, .url = header->url, .account = key};
 
@@ -154,6 +153,7 @@ static int ca_submit(struct work *w, struct err *e)
 	if (!d->request->with_jwk && !d->request->unsigned_get && a->url == NULL)
 		return err_set(e, ERR_NET, "the account at %s is not registered yet", a->server);
 	signer.kid = d->request->with_jwk || d->request->unsigned_get ? NULL : a->url;
+	w->confirmed = a->confirmed;
 	engine_asked(d->engine);
 	w->handle = session_submit(session, d->request, &signer, ca_answered, w);
 	return 0;

@@ -22,8 +22,16 @@ static const char *const code_names[ERR_CODES] = {
 };
 
 static const char *const cause_names[ERR_CAUSES] = {
-	"",          "interrupted",     "changed",         "lost",  "order-taken",
-	"bad-nonce", "connection-lost", "no-renewal-info", "usage",
+	"",
+	"interrupted",
+	"changed",
+	"lost",
+	"order-taken",
+	"bad-nonce",
+	"connection-lost",
+	"no-renewal-info",
+	"account-refused",
+	"usage",
 };
 
 static void format_raw(char raw[RAW_SIZE], const char *format, va_list ap)

@@ -37,6 +37,7 @@ enum err_cause {
 	CAUSE_BAD_NONCE,       /* the session's tries are used up */
 	CAUSE_CONNECTION_LOST, /* a connection in use was closed before the answer */
 	CAUSE_NO_RENEWAL_INFO, /* the CA's directory offers none */
+	CAUSE_ACCOUNT_REFUSED, /* the CA has the account, and it is not to be used */
 	CAUSE_USAGE,           /* the command line */
 	ERR_CAUSES,            /* how many */
 };

@@ -10,7 +10,8 @@
 
 #define COLUMNS                                                                                    \
 	"id, server, entry, contact, agreed, ca_bundle, proxy, key_id, url, "                      \
-	"stage, eab_kid, eab_hmac_key, key_reference, " STANDING_COLUMNS
+	"CASE WHEN stage = 'ready' AND doubt <> '' THEN doubt ELSE stage END, "                    \
+	"eab_kid, eab_hmac_key, key_reference, confirmed, checked_at, " STANDING_COLUMNS
 
 static struct account *account_read(struct sql *q)
 {
@@ -29,6 +30,8 @@ static struct account *account_read(struct sql *q)
 	a->eab_kid = sql_text(q);
 	a->eab_hmac_key = sql_text(q);
 	a->key_reference = sql_text(q);
+	a->confirmed = sql_int(q);
+	a->checked_at = sql_int(q);
 	standing_read(q, &a->standing);
 	return a;
 }
@@ -145,23 +148,31 @@ int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_co
 
 int account_save(struct store *s, const struct account *a, bool release, struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(
-		&s->db, "UPDATE account SET " STANDING_SET ", key_id = $10, url = $11, stage = $12 "
-			"WHERE id = $13 AND owner = $14 AND fence = $15 RETURNING id");
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE account SET " STANDING_SET
+				  ", key_id = $10, url = $11, stage = $12, "
+				  "doubt = $13, confirmed = $14, checked_at = $15 "
+				  "WHERE id = $16 AND owner = $17 AND fence = $18 RETURNING id");
+	bool doubted = str_equal(a->stage, "check") || str_equal(a->stage, "refused");
 
 	standing_bind(&q, s, &a->standing, release);
 	sql_bind_id(&q, a->key_id);
 	sql_bind_text(&q, a->url);
-	sql_bind_text(&q, a->stage);
+	sql_bind_text(&q, doubted ? "ready" : a->stage);
+	sql_bind_text(&q, doubted ? a->stage : "");
+	sql_bind_int(&q, a->confirmed);
+	sql_bind_int(&q, a->checked_at);
 	return standing_save(&q, s, a->id, a->standing.fence, e);
 }
 
-/* The last lines spare the commit when the command line says what it always says. */
+/* What was wrong may be mended now, so there is no reason to wait, unless the CA gave one. The last
+ * lines spare the commit when the command line says what it always says. */
 int account_configure(struct store *s, const struct account *a, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "UPDATE account SET contact = $1, agreed = $2, ca_bundle = $3, proxy = $4, "
-			"eab_kid = $5, eab_hmac_key = $6, key_reference = $7 "
+			"eab_kid = $5, eab_hmac_key = $6, key_reference = $7, "
+			"next_at = CASE err_code WHEN 'busy' THEN next_at ELSE 0 END "
 			"WHERE id = $8 AND (contact <> $1 OR agreed <> $2 "
 			"OR ca_bundle IS DISTINCT FROM $3 OR proxy IS DISTINCT FROM $4 "
 			"OR eab_kid IS DISTINCT FROM $5 OR eab_hmac_key IS DISTINCT FROM $6 "
@@ -178,26 +189,52 @@ int account_configure(struct store *s, const struct account *a, struct err *e)
 	return sql_run(&q, e);
 }
 
+/* Nobody works on one that is READY. */
+int account_check(struct store *s, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL =
+		sql_start(&s->db, "UPDATE account SET doubt = 'check', attempts = 0, next_at = 0 "
+				  "WHERE id = $1 AND stage = 'ready' AND doubt = ''");
+
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
+int account_renew(struct store *s, int64_t id, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE account SET owner = '', fence = fence + 1, key_id = NULL, "
+			"url = NULL, stage = 'key', doubt = '', confirmed = confirmed + 1, "
+			"attempts = 0, failures = 0, next_at = 0, err_code = 'none' "
+			"WHERE id = $1");
+
+	sql_bind_int(&q, id);
+	return sql_run(&q, e);
+}
+
 int account_retire(struct store *s, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL =
-		sql_start(&s->db, "UPDATE account SET stage = 'dead', attempts = 0, next_at = 0 "
+		sql_start(&s->db, "UPDATE account SET stage = 'dead', doubt = '', attempts = 0, "
+				  "next_at = 0 "
 				  "WHERE id = $1");
 
 	sql_bind_int(&q, id);
 	return sql_run(&q, e);
 }
 
-int account_open(struct store *s, struct open_rows *ret_rows, struct err *e)
+int account_open(struct store *s, int64_t wanted, struct open_rows *ret_rows, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "SELECT id, 0, next_at, owner FROM account "
-			"WHERE (stage NOT IN ('ready', 'dead') AND (EXISTS "
-			"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
-			"OR EXISTS (SELECT 1 FROM acme_order AS o "
-			"WHERE o.account_id = account.id AND o.ended_at = 0))) "
-			"OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
+		&s->db,
+		"SELECT id, 0, next_at, owner FROM account "
+		"WHERE ((stage NOT IN ('ready', 'dead') OR doubt <> '') AND (id = $1 OR EXISTS "
+		"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
+		"OR EXISTS (SELECT 1 FROM acme_order AS o "
+		"WHERE o.account_id = account.id AND o.ended_at = 0))) "
+		"OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
 
+	sql_bind_int(&q, wanted);
 	return open_rows_read(&q, s, ret_rows, e);
 }
 

@@ -20,7 +20,9 @@ struct account {
 	char *key_reference; /* to a key that exists already, for KEY; NULL: one is made */
 	int64_t key_id;      /* 0 until KEY is done */
 	char *url;   /* NULL until READY, and again when a dead one is deactivated at the CA */
-	char *stage; /* "key", "register", "ready", "dead" */
+	char *stage; /* "key", "register", "ready", "check", "refused", "dead" */
+	int64_t confirmed;  /* how often the CA has said that it has it */
+	int64_t checked_at; /* when it was last asked because of a doubt, 0: never */
 	struct standing standing;
 };
 
@@ -36,24 +38,31 @@ int account_find(struct store *s, const char *server, const char *entry,
 /* All accounts by id; *ret_accounts is an owned array of owned structs (free each, then it). */
 int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_count, struct err *e);
 
-/* The fenced UPDATE of key_id, url, stage and standing; the rest is the operator's, who may change
- * it meanwhile (account_configure). It must be ours: owner and fence as in a->standing since the
- * claim. ERR_BUSY with CAUSE_LOST when somebody else has it now. When release is true the owner is
- * cleared. */
+/* The fenced UPDATE of key_id, url, stage, confirmed, checked_at and standing; the rest is the
+ * operator's, who may change it meanwhile (account_configure). It must be ours: owner and fence as
+ * in a->standing since the claim. ERR_BUSY with CAUSE_LOST when somebody else has it now. When
+ * release is true the owner is cleared. */
 int account_save(struct store *s, const struct account *a, bool release, struct err *e);
 
 /* What a command or a file may change without owning the row: contact, agreed, ca_bundle, proxy,
- * and the references. */
+ * and the references. Where that changes something it is tried again at once, unless the CA asked
+ * for a time. */
 int account_configure(struct store *s, const struct account *a, struct err *e);
+
+/* One that is READY is to be asked about (CHECK). */
+int account_check(struct store *s, int64_t id, struct err *e);
+
+/* It is to have a new key and a new account at the CA: whoever works on it loses the row. */
+int account_renew(struct store *s, int64_t id, struct err *e);
 
 /* Gives an account up: nothing uses it any more, and the CA is told if it knows it (its machine
  * does that). */
 int account_retire(struct store *s, int64_t id, struct err *e);
 
 /* Accounts that are neither READY nor dead, and that some certificate or order uses (what a file
- * names in reserve is not registered before it is needed); and the dead of which the CA has not
- * been told. */
-int account_open(struct store *s, struct open_rows *ret_rows, struct err *e);
+ * names in reserve is not registered before it is needed), or that have the id wanted (0: none);
+ * and the dead of which the CA has not been told. */
+int account_open(struct store *s, int64_t wanted, struct open_rows *ret_rows, struct err *e);
 
 void account_free(struct account *a);
 void auto_account(struct account **a);

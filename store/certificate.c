@@ -328,7 +328,9 @@ int certificate_of_account(struct store *s, int64_t account_id, struct id_list *
 			   struct err *e)
 {
 	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT id FROM certificate WHERE account_id = $1");
+		sql_start(&s->db, "SELECT id FROM certificate WHERE account_id = $1 UNION "
+				  "SELECT certificate_id FROM acme_order "
+				  "WHERE account_id = $1 AND ended_at = 0");
 
 	sql_bind_int(&q, account_id);
 	return ids_step(&q, ret_ids, e);

@@ -29,3 +29,11 @@ CREATE INDEX certificate_of_file ON certificate (name)
 -- begun: what wanted was when a reload began whose end was not heard, 0: there is none. Such reloads
 -- in a row are its failures, and there is no other one before next_at.
 ALTER TABLE target ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+
+-- What a CA says of an account that it had. doubt: where an account really is whose stage is 'ready',
+-- '': there. confirmed: how often the CA has said that it has it; checked_at: when it was last asked
+-- because it had refused a request, 0: never.
+ALTER TABLE account ADD COLUMN doubt TEXT NOT NULL DEFAULT ''
+	CHECK (doubt IN ('', 'check', 'refused'));
+ALTER TABLE account ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;

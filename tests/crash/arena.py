@@ -32,7 +32,7 @@ class Wrong(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    what: str  # "issue" or "renew"
+    what: str  # "issue", "renew", or "forgotten": renew after the CA has lost its database
     solver: str  # "webroot" or "standalone"
     names: int
     key: str
@@ -54,6 +54,7 @@ class Point:
 EVERY = [Scenario(what, solver, names, key) for what in ("issue", "renew")
          for solver in ("webroot", "standalone") for names in (1, 3)
          for key in ("ec-256", "ec-384", "rsa-2048")]
+EVERY.append(Scenario("forgotten", "webroot", 1, "ec-256"))
 
 
 class Arena:
@@ -102,7 +103,7 @@ class Arena:
         self.case_folder.mkdir()
         self.webroot.mkdir()
         self.advance(0)
-        if self.scenario.what == "renew":
+        if self.scenario.what != "issue":
             self._must(self.run(*self.obtain()))
             self.journal.unlink()  # what ran from now on counts
             self.advance(62 * DAY)
@@ -122,6 +123,8 @@ class Arena:
         """Everything as in the beginning; the CA's records from here on count."""
         shutil.rmtree(self.case_folder)
         shutil.copytree(self.template, self.case_folder, symlinks=True)
+        if self.scenario.what == "forgotten":
+            self.ca.forget_accounts()
         self.before = self.ca.counts()
         self.trace.unlink(missing_ok=True)
         self.watcher.stdin.write(f"watch {self.now()}\n")
@@ -148,7 +151,7 @@ class Arena:
                 "--deploy-hook", self.hook]
 
     def command(self):
-        return ["renew"] if self.scenario.what == "renew" else self.obtain()
+        return self.obtain() if self.scenario.what == "issue" else ["renew"]
 
     def environment(self, **fault):
         env = {**runner.ENVIRONMENT, "HOME": str(self.folder),
@@ -243,10 +246,10 @@ class Arena:
             raise Wrong(f"{found} instead of {wanted}: {sql}")
 
     def _check_rows(self, db, files):
-        generation = 2 if self.scenario.what == "renew" else 1
+        generation = 1 if self.scenario.what == "issue" else 2
         self._one(db, "ok", "PRAGMA integrity_check")
         self._one(db, 1, "SELECT count(*) FROM certificate WHERE removed_at = 0")
-        self._one(db, 1, "SELECT count(*) FROM account WHERE stage = 'ready'")
+        self._one(db, 1, "SELECT count(*) FROM account WHERE stage = 'ready' AND doubt = ''")
         self._one(db, 1, "SELECT count(*) FROM account")
         self._one(db, generation, "SELECT count(*) FROM version")
         self._one(db, files.fingerprint, "SELECT fingerprint FROM version v "

@@ -32,7 +32,7 @@ def ends_of_start(points):
 def wish(a):
     """The case, with what is wanted made durable and nothing done for it (issue only)."""
     a.case()
-    if a.scenario.what == "renew":
+    if a.scenario.what != "issue":
         return
     result = a.run(*a.command(), trace=a.trace, kill=a.after_wish) if a.after_wish else None
     assert result is None or arena.was_killed(result), str(result)
@@ -41,7 +41,7 @@ def wish(a):
 def find_wish(a):
     """The point after the commit of the wish: the first commit of a process in its place."""
     a.after_wish = None
-    if a.scenario.what == "renew":
+    if a.scenario.what != "issue":
         return
     a.case()
     assert a.run(*a.command(), trace=a.trace).rc == 0

@@ -10,7 +10,8 @@ from conftest import LONG
 
 # Without EVERLEAF_LONG: all points of these, …
 WHOLE = [arena.Scenario("issue", "standalone", 3, "ec-256"),
-         arena.Scenario("renew", "webroot", 1, "ec-256")]
+         arena.Scenario("renew", "webroot", 1, "ec-256"),
+         arena.Scenario("forgotten", "webroot", 1, "ec-256")]
 # … and so many of each of the others.
 SAMPLE = 12
 

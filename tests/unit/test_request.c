@@ -9,19 +9,22 @@
 static void a_new_account_says_only_what_was_asked_for(void **state)
 {
 	struct strlist contact AUTO_STRLIST = {0};
-	AUTO_REQUEST struct acme_request *bare = request_new_account(&contact, false, false);
-	AUTO_REQUEST struct acme_request *find = request_new_account(NULL, false, true);
+	AUTO_REQUEST struct acme_request *bare = request_new_account(&contact, false);
+	AUTO_REQUEST struct acme_request *find = request_find_account();
 	AUTO_REQUEST struct acme_request *full = NULL;
 
 	(void)state;
 	strlist_add(&contact, "mailto:a@example.org");
 	strlist_add(&contact, "mailto:b@example.org");
-	full = request_new_account(&contact, true, false);
+	full = request_new_account(&contact, true);
 	assert_string_equal(bare->payload, "{}");
 	assert_string_equal(find->payload, "{\"onlyReturnExisting\":true}");
 	assert_string_equal(full->payload,
 			    "{\"contact\":[\"mailto:a@example.org\",\"mailto:b@example.org\"],"
 			    "\"termsOfServiceAgreed\":true}");
+	assert_true(bare->binds && full->binds);
+	assert_false(find->binds); /* a look-up is no registration */
+	assert_int_equal(find->target, ACME_TO_NEW_ACCOUNT);
 	assert_int_equal(full->target, ACME_TO_NEW_ACCOUNT);
 	assert_true(full->with_jwk); /* RFC 8555 6.2 */
 	assert_false(full->wants_chain);

@@ -144,6 +144,59 @@ static void each_type_and_status_has_one_class_and_one_code(void **state)
 	}
 }
 
+/* status 0: inside a challenge or an order */
+static const struct {
+	const char *type;
+	int status;
+	int64_t after;
+	bool doubts;
+	bool ends; /* a look-up */
+} accounts[] = {
+	{"accountDoesNotExist", 400, 0, true, true},
+	{"accountDoesNotExist", 401, 0, true, true},
+	{"accountDoesNotExist", 403, 60, true, true},
+	{"unauthorized", 401, 0, true, true},
+	{"unauthorized", 403, 0, true, true},
+	{"unauthorized", 0, 0, false, true}, /* what the CA fetched */
+	{"malformed", 400, 0, true, true},
+	{"malformed", 403, 0, true, true},
+	{"malformed", 404, 0, true, true},
+	{"malformed", 409, 0, false, true},
+	{"serverInternal", 500, 0, true, true},
+	{"serverInternal", 500, 60, false, false},
+	{"serverInternal", 503, 0, false, false},
+	{"", 400, 0, true, true},
+	{"", 401, 0, true, true},
+	{"", 403, 0, true, true},
+	{"", 404, 0, true, true},
+	{"", 500, 0, true, true},
+	{"", 502, 0, false, false},
+	{"", 503, 60, false, false},
+	{"", 408, 0, false, false},
+	{"", 429, 0, false, false},
+	{"rateLimited", 403, 0, false, false},
+	{"rateLimited", 429, 60, false, false},
+	{"badNonce", 400, 0, false, false},
+	{"userActionRequired", 403, 0, false, false},
+	{"externalAccountRequired", 403, 0, false, true},
+	{"rejectedIdentifier", 403, 0, false, true},
+	{"orderNotReady", 403, 0, false, true},
+	{"badCSR", 400, 0, false, true},
+};
+
+static void a_refusal_about_who_we_are_is_told_from_one_about_what_we_asked(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(accounts); i++) {
+		AUTO_FREE char *type = mem_str(accounts[i].type);
+		const struct acme_problem p = {.status = accounts[i].status, .type = type};
+
+		if (retry_doubts_account(&p, accounts[i].after) != accounts[i].doubts ||
+		    retry_ends_lookup(&p, accounts[i].after) != accounts[i].ends)
+			fail_msg("row %zu: %d %s", i, accounts[i].status, type);
+	}
+}
+
 /* body → parts of the sentence */
 static const struct {
 	int status;
@@ -298,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_retry_after_header_never_asks_for_more_than_a_day),
 		cmocka_unit_test(each_type_and_status_has_one_class_and_one_code),
+		cmocka_unit_test(a_refusal_about_who_we_are_is_told_from_one_about_what_we_asked),
 		cmocka_unit_test(the_sentence_holds_what_the_ca_said_and_what_to_do),
 		cmocka_unit_test(a_long_detail_does_not_push_the_url_to_visit_out_of_the_sentence),
 		cmocka_unit_test(an_instance_that_is_no_https_url_is_not_recommended),

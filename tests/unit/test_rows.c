@@ -138,10 +138,10 @@ static void an_account_is_one_for_each_entry_of_a_ca(void **state)
 		account_free(list[i]);
 	}
 	free(list);
-	assert_int_equal(account_open(s, &rows, NULL), 0);
+	assert_int_equal(account_open(s, 0, &rows, NULL), 0);
 	assert_int_equal(rows.count, 0); /* nobody needs it yet */
 	assert_true(make_certificate(s, 3, "a.test") > 0);
-	assert_int_equal(account_open(s, &rows, NULL), 0); /* the others are ready */
+	assert_int_equal(account_open(s, 0, &rows, NULL), 0); /* the others are ready */
 	assert_int_equal(rows.count, 1);
 	assert_int_equal(rows.rows[0].id, 3);
 	assert_int_equal(rows.rows[0].certificate_id, 0);

@@ -67,7 +67,7 @@ static void a_request_has_the_exact_url_type_and_limit(void **state)
 static void a_new_account_goes_where_the_directory_says_and_has_no_kid(void **state)
 {
 	struct fixture *f = *state;
-	AUTO_REQUEST struct acme_request *account = request_new_account(NULL, true, false);
+	AUTO_REQUEST struct acme_request *account = request_new_account(NULL, true);
 	AUTO_REQUEST struct acme_request *order = NULL;
 	struct strlist names AUTO_STRLIST = {0};
 

@@ -265,6 +265,8 @@ static const char before_0002[] =
 	"ALTER TABLE acme_order DROP COLUMN shown_by; "
 	"ALTER TABLE acme_order DROP COLUMN processing_at; ALTER TABLE renewal DROP COLUMN "
 	"replaced; "
+	"ALTER TABLE account DROP COLUMN doubt; ALTER TABLE account DROP COLUMN confirmed; "
+	"ALTER TABLE account DROP COLUMN checked_at; "
 	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN "
 	"accounts; "
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
