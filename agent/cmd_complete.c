@@ -76,7 +76,7 @@ static void offer_operand(struct context *c, struct completion *t)
 	else if (str_equal(t->verb, "store"))
 		offer_each(t, "backup check");
 	else if (str_equal(t->verb, "account"))
-		offer_each(t, "show");
+		offer_each(t, "show register");
 	else if (strstr(command_find(t->verb)->operands, "CERTIFICATE") != NULL &&
 		 command_state(c->options, &dir, NULL) == 0 &&
 		 store_open_reader(dir, c->clock, &c->store, NULL) == 0)

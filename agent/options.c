@@ -35,7 +35,7 @@ struct option_row {
 #define OBTAIN    " obtain "
 #define RENEW     " obtain renew "
 #define TRY       " obtain renew deploy "
-#define SERVER    " obtain renew reconfigure "
+#define SERVER    " obtain renew reconfigure account "
 
 static const struct option_row rows[] = {
 	{"domain", 'd', OPTION_COMMAS, AT(domains), OBTAIN, "NAME[,NAME...]",
@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
 	{"ca-bundle", 0, OPTION_TEXT, AT(ca_bundle), SERVER, "FILE|DIR",
 	 "trust these certificates when talking to the CA, instead of the system's"},
 	{"proxy", 0, OPTION_TEXT, AT(proxy), SERVER, "URL", "reach the CA through this proxy"},
-	{"email", 'm', OPTION_TEXT, AT(mail), OBTAIN, "MAIL", "the account's contact"},
+	{"email", 'm', OPTION_TEXT, AT(mail), " obtain account ", "MAIL", "the account's contact"},
 	{"agree-tos", 0, OPTION_FLAG, AT(agree_tos), SERVER, NULL,
 	 "agree to the CA's terms of service"},
 	{"accept-tos", 0, OPTION_FLAG, AT(agree_tos), SERVER, NULL, NULL},
@@ -108,6 +108,8 @@ static const struct option_row rows[] = {
 	{"metrics-textfile", 0, OPTION_TEXT, AT(metrics_textfile), " run ", "FILE",
 	 "write them to this file each minute"},
 	{"out", 'o', OPTION_TEXT, AT(out), " export ", "DIR", "where to write the files"},
+	{"new", 0, OPTION_FLAG, AT(new), " account ", NULL,
+	 "make a new key and a new account where the CA refuses the present one"},
 	{"days", 0, OPTION_TEXT, AT(days), " plan ", "N", "how far ahead (default: 400)"},
 	{"config", 0, OPTION_TEXT, AT(config), "", "FILE",
 	 "the configuration file (default: $EVERLEAF_CONFIG, /etc/everleaf/everleaf.yaml)"},

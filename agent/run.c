@@ -327,6 +327,28 @@ int run_items(struct context *c, struct run_item *items, size_t count, bool pati
 	return r;
 }
 
+int run_account(struct context *c, int64_t account_id, struct err *e)
+{
+	struct engine_config config = {
+		.store = c->store,
+		.clock = c->clock,
+		.by_hand = true,
+		.account = account_id,
+	};
+	struct engine *g = NULL;
+	int r = loop_event_new(&config.loop, e);
+
+	if (r == 0)
+		r = engine_new(&config, &g, e);
+	if (r == 0)
+		r = run_until_settled(g, config.loop, e);
+	if (r == ERR_BUSY)
+		engine_stop(g);
+	engine_free(g);
+	loop_event_free(config.loop);
+	return r;
+}
+
 int run_exit(const struct options *o, const struct run_item *items, size_t count)
 {
 	enum run_result worst = RUN_NOTHING;

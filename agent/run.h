@@ -35,6 +35,9 @@ struct run_item {
  * An error is the engine's; the items' own failures were logged and are in their results. */
 int run_items(struct context *c, struct run_item *items, size_t count, bool patient, struct err *e);
 
+/* Drives one account until it is READY, or cannot be for now. */
+int run_account(struct context *c, int64_t account_id, struct err *e);
+
 /* The exit code for what became of them: the worst one counts. */
 int run_exit(const struct options *o, const struct run_item *items, size_t count);
 

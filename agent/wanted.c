@@ -17,8 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRY "default" /* the configuration entry of accounts made by commands */
-
 bool wanted_mail_ok(const char *mail)
 {
 	const char *at = strchr(mail, '@');
@@ -56,14 +54,14 @@ int wanted_account_as(struct context *c, struct account *a, struct err *e)
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e)
 {
 	AUTO_ACCOUNT_ROW struct account *a = NULL;
-	int r = account_find(c->store, server, ENTRY, &a, e);
+	int r = account_find(c->store, server, WANTED_ENTRY, &a, e);
 
 	if (r != 0)
 		return r;
 	if (a == NULL) {
 		a = mem_new(sizeof(*a));
 		a->server = mem_str(server);
-		a->entry = mem_str(ENTRY);
+		a->entry = mem_str(WANTED_ENTRY);
 		a->contact = mem_str("");
 		a->stage = mem_str("key");
 	}

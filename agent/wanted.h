@@ -9,6 +9,8 @@
 #include "agent/command.h"
 #include "store/certificate.h"
 
+#define WANTED_ENTRY "default" /* the configuration entry of accounts made by commands */
+
 /* The account at a CA, made (at KEY) when there is none, with what was typed about it: mail,
  * bundle, proxy, terms. */
 int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
