@@ -6,11 +6,11 @@
 #include "agent/port_holder.h"
 
 #include "base/mem.h"
+#include "base/process.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,20 +102,6 @@ static long lowest_holder(const struct sockets *s)
 	return lowest;
 }
 
-/* A process chooses its own name: only what is printable is repeated. */
-static void read_name(long pid, char *name, size_t size)
-{
-	AUTO_FREE char *path = mem_printf("/proc/%ld/comm", pid);
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd >= 0 ? read(fd, name, size - 1) : -1;
-
-	name[len > 0 ? len : 0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	for (char *p = name; *p != '\0'; p++)
-		if (!isprint((unsigned char)*p))
-			*p = '?';
-}
-
 static void collect_all(int port, struct sockets *s)
 {
 	collect("/proc/net/tcp", port, s);
@@ -133,7 +119,6 @@ uint64_t listener_port_socket(int port)
 int listener_port_holder(int port, char *text, size_t size)
 {
 	struct sockets s = {0};
-	char name[32];
 	long pid = 0;
 
 	text[0] = '\0';
@@ -142,7 +127,6 @@ int listener_port_holder(int port, char *text, size_t size)
 		pid = lowest_holder(&s);
 	if (pid == 0)
 		return -1;
-	read_name(pid, name, sizeof(name));
-	snprintf(text, size, "%s (pid %ld)", name[0] != '\0' ? name : "a process", pid);
+	process_text(pid, text, size);
 	return 0;
 }
