@@ -57,7 +57,7 @@ static int ca_open(struct engine *g, struct ca *ca, struct err *e)
 	int r;
 
 	r = directory_load(g->config.store, ca->server, &directory, e);
-	if (r == 0)
+	if (r == 0 || (e != NULL && e->cause == CAUSE_HELD)) /* then the CA is asked for it */
 		r = g->config.transport_new(g->config.loop, &to, &config.transport, e);
 	if (r != 0)
 		return r;
@@ -90,22 +90,29 @@ int engine_session(struct engine *g, const struct account *a, struct session **r
 
 int engine_account_key(struct engine *g, int64_t key_id, const struct key **ret_key, struct err *e)
 {
+	struct key *key = NULL;
 	int r;
 
-	if (g->key == NULL || g->key_id != key_id) {
-		engine_forget_key(g);
-		r = keys_get(g->config.store, key_id, &g->key, e);
-		if (r != 0)
-			return r;
-		g->key_id = key_id;
-	}
-	*ret_key = g->key;
+	for (size_t i = 0; i < g->key_count; i++)
+		if (g->keys[i].id == key_id) {
+			*ret_key = g->keys[i].key;
+			return 0;
+		}
+	r = keys_get(g->config.store, key_id, &key, e);
+	if (r != 0)
+		return r;
+	g->keys = mem_grow(g->keys, g->key_count + 1, sizeof(*g->keys));
+	g->keys[g->key_count++] = (struct account_key){key_id, key};
+	*ret_key = key;
 	return 0;
 }
 
-void engine_forget_key(struct engine *g)
+void engine_forget_keys(struct engine *g)
 {
-	key_free(TAKE(g->key));
+	for (size_t i = 0; i < g->key_count; i++)
+		key_free(g->keys[i].key);
+	free(TAKE(g->keys));
+	g->key_count = 0;
 }
 
 int engine_save_directories(struct engine *g, struct err *e)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COMPLETE_MS 200 /* nobody wants to wait for a key press */
+
 struct completion {
 	const struct strlist *words;
 	const char *last; /* what is being typed */
@@ -70,6 +72,7 @@ static int offer_certificates(struct context *c, struct completion *t, struct er
 static void offer_operand(struct context *c, struct completion *t)
 {
 	AUTO_FREE char *dir = NULL;
+	struct store_opening o = {.clock = c->clock, .how = STORE_READER, .wait_ms = COMPLETE_MS};
 
 	if (t->verb == NULL || str_equal(t->verb, "help"))
 		commands_each(offer, t);
@@ -78,9 +81,11 @@ static void offer_operand(struct context *c, struct completion *t)
 	else if (str_equal(t->verb, "account"))
 		offer_each(t, "show register");
 	else if (strstr(command_find(t->verb)->operands, "CERTIFICATE") != NULL &&
-		 command_state(c->options, &dir, NULL) == 0 &&
-		 store_open_reader(dir, c->clock, &c->store, NULL) == 0)
-		(void)offer_certificates(c, t, NULL);
+		 command_state(c->options, &dir, NULL) == 0) {
+		o.dir = dir;
+		if (store_open_as(&o, &c->store, NULL) == 0)
+			(void)offer_certificates(c, t, NULL);
+	}
 	store_free(TAKE(c->store));
 }
 

@@ -300,7 +300,10 @@ static int renew_really(struct renew *n, struct err *e)
 		r = renew_run(n, e);
 	n->c->notify = NULL;
 	/* A run that changed nothing made nothing old; at the latest a day later one does. */
-	return r == 0 && store_commits(n->c->store) > 0 ? store_prune(n->c->store, e) : r;
+	if (r != 0 || store_commits(n->c->store) == 0)
+		return r;
+	r = store_prune(n->c->store, e);
+	return r != 0 && e->cause == CAUSE_HELD ? 0 : r; /* the next run does it */
 }
 
 /* A mistake in the file stops nothing that it does not concern, and is no success. */

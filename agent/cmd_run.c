@@ -30,6 +30,10 @@ int cmd_reload(struct context *c, struct err *e)
 		return err_set(e, ERR_SYS, "%s", e->text);
 	if (r != 0)
 		return r;
+	if (json_flag(json_get(answer, "later")))
+		return err_set(e, ERR_BUSY,
+			       "the daemon reads everything again as soon as it can: %s",
+			       json_get_text(answer, "text"));
 	if (!json_flag(json_get(answer, "ok")))
 		return err_set(
 			e, ERR_CONFIG,

@@ -117,16 +117,12 @@ static int width_find(struct context *c, int *ret_width, struct err *e)
 	return r;
 }
 
-int cmd_status(struct context *c, struct err *e)
+static int status_read(struct context *c, struct err *e)
 {
 	struct limits_book book AUTO_LIMITS_BOOK = {.store = c->store};
 	struct lines lines = {.c = c};
 	int r;
 
-	if (c->options->operands.count > 0)
-		return usage(e, "status takes no operand; everleaf show NAME tells about one");
-	if (c->options->live)
-		return live_print(c, e);
 	c->book = &book;
 	r = width_find(c, &lines.width, e);
 	if (r == 0)
@@ -135,4 +131,13 @@ int cmd_status(struct context *c, struct err *e)
 		status_end(&lines);
 	c->book = NULL;
 	return r;
+}
+
+/* The daemon answers also while another program has the store. */
+int cmd_status(struct context *c, struct err *e)
+{
+	if (c->options->operands.count > 0)
+		return usage(e, "status takes no operand; everleaf show NAME tells about one");
+	return c->options->live ? live_print(c, e)
+				: run_with_store(c, STORE_QUICKLY, status_read, e);
 }

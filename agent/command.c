@@ -17,7 +17,7 @@ static const struct command commands[] = {
 	 "get a certificate and deploy it"},
 	{"renew", "", cmd_renew, NEEDS_STORE, "[--force] [CERTIFICATE...]",
 	 "renew what is due, or what is named"},
-	{"status", " list certificates ", cmd_status, NEEDS_STORE, "[--live]",
+	{"status", " list certificates ", cmd_status, NEEDS_NO_STORE, "[--live]",
 	 "one line for each certificate"},
 	{"show", "", cmd_show, NEEDS_STORE, "CERTIFICATE", "everything about one certificate"},
 	{"plan", "", cmd_plan, NEEDS_NO_STORE, "[--days N]",

@@ -25,6 +25,7 @@
 #define WATCH_MS      2000
 #define WATCH_TOLD_MS 20000
 #define PRUNE_MS      (24 * 3600 * 1000) /* how often it tidies up */
+#define HELD_MS       1000               /* what another program keeps it from is tried again */
 
 struct daemon {
 	struct context *c;
@@ -39,6 +40,7 @@ struct daemon {
 	int64_t started_at;
 	int64_t next_at;   /* Unix seconds: until then it waits */
 	int64_t prune_ms;  /* mono: the next time */
+	int64_t reload_ms; /* mono: what was to be read again and could not be; 0: nothing */
 	int64_t watch_dog; /* every so many milliseconds, 0: never */
 	int64_t dog_ms;    /* mono: the next time */
 	char *status;      /* as told last */
@@ -56,7 +58,11 @@ static void daemon_prune(struct daemon *d)
 	if (mono(d) < d->prune_ms)
 		return;
 	d->prune_ms = mono(d) + PRUNE_MS;
-	if (store_prune(d->c->store, &e) != 0)
+	if (store_prune(d->c->store, &e) == 0)
+		return;
+	if (e.cause == CAUSE_HELD)
+		d->prune_ms = mono(d) + 60 * HELD_MS;
+	else if (e.cause != CAUSE_REPLACED) /* which is said soon enough */
 		log_line(LOG_ERROR, "%s; it is tried again tomorrow", e.text);
 }
 
@@ -114,7 +120,11 @@ static int daemon_reloads(struct daemon *d, struct err *e)
 	r = daemon_applies(d, &config, e);
 	engine_poke(d->engine);
 	systemd_notify("READY=1");
-	if (r != 0)
+	d->reload_ms = r != 0 && e->cause == CAUSE_HELD ? mono(d) + HELD_MS : 0;
+	if (d->reload_ms != 0)
+		log_line(LOG_NOTICE, "nothing was read again yet, and is as soon as it can be: %s",
+			 e->text);
+	else if (r != 0)
 		log_line(LOG_ERROR, "reloaded, but what has a mistake stays as it was: %s",
 			 e->text);
 	else
@@ -135,6 +145,7 @@ static struct json *daemon_answer(void *arg, const char *verb)
 		json_put_flag(j, "ok", true);
 	} else if (str_equal(verb, "reload")) {
 		json_put_flag(j, "ok", daemon_reloads(d, &e) == 0);
+		json_put_flag(j, "later", d->reload_ms != 0);
 		json_put_text(j, "text", e.text);
 	} else if (str_equal(verb, "status")) {
 		const struct live live = {d->engine, store_dir(d->c->store), d->started_at,
@@ -184,6 +195,8 @@ static int daemon_turn(struct daemon *d, int64_t most_ms, struct err *e)
 		return r;
 	daemon_tells(d);
 	ms = shorter(ms, most_ms);
+	if (d->reload_ms != 0)
+		ms = shorter(ms, d->reload_ms - mono(d));
 	if (d->watch_dog != 0)
 		ms = shorter(ms, d->dog_ms - mono(d));
 	d->next_at = clock_now(d->c->clock) + ms / 1000;
@@ -192,20 +205,42 @@ static int daemon_turn(struct daemon *d, int64_t most_ms, struct err *e)
 	return 0;
 }
 
+/* READY came before, so that nobody waits for it; work comes after. */
+static int daemon_checks(struct daemon *d, struct err *e)
+{
+	int r;
+
+	for (;;) {
+		r = store_check_rest(d->c->store, e);
+		if (r == 0 || e->cause != CAUSE_HELD || loop_should_stop(d->loop))
+			return loop_should_stop(d->loop) ? 0 : r;
+		daemon_tells(d);
+		if (loop_wait(d->loop, HELD_MS) != 0)
+			return err_set(e, ERR_SYS, "the event loop failed");
+	}
+}
+
+static bool daemon_is_to_reload(struct daemon *d)
+{
+	return loop_take_hangup(d->loop) || (d->reload_ms != 0 && d->reload_ms <= mono(d));
+}
+
 static int daemon_loop(struct daemon *d, struct err *e)
 {
 	int64_t watch = d->control != NULL ? WATCH_TOLD_MS : WATCH_MS;
-	/* READY came before, so that nobody waits for it; work comes after. */
-	int r = store_check_rest(d->c->store, e);
+	int r = daemon_checks(d, e);
 
 	while (r == 0 && !loop_should_stop(d->loop)) {
 		struct err why = {0};
 
+		r = store_is_in_place(d->c->store, e);
+		if (r != 0)
+			break;
 		daemon_prune(d);
 		if (store_changed(d->c->store))
 			engine_poke(d->engine);
 		r = daemon_turn(d, watch, e);
-		if (r == 0 && loop_take_hangup(d->loop))
+		if (r == 0 && daemon_is_to_reload(d))
 			(void)daemon_reloads(d, &why); /* said */
 	}
 	return r;
@@ -277,12 +312,12 @@ static int daemon_start(struct daemon *d, struct err *e)
 	d->started_at = d->counters.started_at = clock_now(d->c->clock);
 	if (r == 0)
 		r = daemon_observed(d, e);
+	if (r == 0 && daemon_listen(d, &why) != 0) /* before the engine: this may wait */
+		log_line(LOG_NOTICE, "%s; this one runs without a control socket", why.text);
 	if (r == 0)
 		r = engine_new(&config, &d->engine, e);
 	if (r != 0)
 		return r;
-	if (daemon_listen(d, &why) != 0)
-		log_line(LOG_NOTICE, "%s; this one runs without a control socket", why.text);
 	d->watch_dog = systemd_watchdog_ms();
 	log_line(LOG_NOTICE, "running on %s", store_dir(d->c->store));
 	systemd_notify("READY=1");

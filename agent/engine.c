@@ -209,10 +209,8 @@ static int turn_write(struct engine *g, struct err *e)
 
 static int turn_run(struct engine *g, struct err *e)
 {
-	int r = store_turn_begin(g->config.store, e);
+	int r;
 
-	if (r != 0)
-		return r;
 	log_hold();
 	r = turn_write(g, e);
 	log_release();
@@ -241,7 +239,7 @@ static void turn_submit(struct engine *g)
 	}
 	g->step_count = kept;
 	if (kept == 0)
-		engine_forget_key(g);
+		engine_forget_keys(g);
 	for (size_t i = 0; i < g->step_count; i++)
 		for (struct work *w = g->steps[i]->works; w != NULL; w = w->next)
 			if (!w->started) {
@@ -256,7 +254,7 @@ static void engine_forget(struct engine *g)
 		step_free(g->steps[i]);
 	g->step_count = 0;
 	g->look_ms = 0;
-	engine_forget_key(g);
+	engine_forget_keys(g);
 }
 
 /* Design 4.3: a commit that fails is a crash. */
@@ -273,7 +271,8 @@ static int turn_crashed(struct engine *g, struct err *e)
 	g->error_at = clock_now(g->config.clock);
 	g->crashes++;
 	g->crashed_ms = mono(g);
-	if (why.code == ERR_BUG || (g->config.by_hand && g->crashes >= ENGINE_MAX_CRASHES))
+	if (why.code == ERR_BUG || why.cause == CAUSE_REPLACED ||
+	    (g->config.by_hand && g->crashes >= ENGINE_MAX_CRASHES))
 		return why.code;
 	seconds = g->crashes < ENGINE_PAUSE_MAX_S ? g->crashes : ENGINE_PAUSE_MAX_S;
 	log_line(LOG_ERROR, "%s; everything is read again in %d s", why.text, seconds);
@@ -298,31 +297,44 @@ static int64_t engine_next_ms(const struct engine *g)
 	return next > 0 ? next : 0;
 }
 
+/* Nothing is heard before the store is ours, so nothing is lost when it is not. */
+static int engine_turn(struct engine *g, struct err *why)
+{
+	int r = store_turn_begin(g->config.store, why);
+
+	if (r != 0 && why->cause == CAUSE_HELD)
+		return engine_held(g, why);
+	engine_let_go(g);
+	if (r == 0)
+		r = turn_run(g, why);
+	if (g->config.counters != NULL)
+		*(r == 0 ? &g->config.counters->turns : &g->config.counters->crashes) += 1;
+	if (r != 0)
+		return turn_crashed(g, why);
+	if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
+		g->crashes = 0;
+	turn_submit(g);
+	if (g->step_count >= ENGINE_MANY)
+		g->resume_ms = mono(g) + ENGINE_GATHER_MS;
+	return 0;
+}
+
 int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
 {
 	struct err why = {0};
 	int r = 0;
 
-	if (g->resume_ms <= mono(g) && turn_wanted(g)) {
-		r = turn_run(g, &why);
-		if (g->config.counters != NULL)
-			*(r == 0 ? &g->config.counters->turns : &g->config.counters->crashes) += 1;
-		if (r == 0) {
-			if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
-				g->crashes = 0;
-			turn_submit(g);
-			if (g->step_count >= ENGINE_MANY)
-				g->resume_ms = mono(g) + ENGINE_GATHER_MS;
-		} else {
-			r = turn_crashed(g, &why);
-		}
-	}
+	engine_is_back(g);
+	g->back_ms = mono(g); /* a turn that takes very long is no better */
+	if (g->resume_ms <= mono(g) && turn_wanted(g))
+		r = engine_turn(g, &why);
+	engine_is_back(g);
 	if (r != 0) {
 		if (e != NULL)
 			*e = why;
 		return r;
 	}
-	*ret_ms = engine_next_ms(g);
+	*ret_ms = engine_goes(g, engine_next_ms(g));
 	return 0;
 }
 
@@ -365,79 +377,11 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine, s
 		free(g);
 		return r;
 	}
+	g->wait_ms = store_waits(config->store, ENGINE_WAIT_MS);
+	if (config->rehearsal != NULL)
+		g->rehearsal_wait_ms = store_waits(config->rehearsal, ENGINE_WAIT_MS);
 	*ret_engine = g;
 	return 0;
-}
-
-/* The index of the first scope entry that is not below; they ascend, because there may be many. */
-static size_t scope_index(const struct engine *g, int64_t certificate_id)
-{
-	size_t from = 0, to = g->scope_count;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-
-		if (g->scopes[middle].certificate_id < certificate_id)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
-}
-
-struct scope *engine_scope(const struct engine *g, int64_t certificate_id)
-{
-	size_t i = scope_index(g, certificate_id);
-
-	return i < g->scope_count && g->scopes[i].certificate_id == certificate_id ? &g->scopes[i]
-										   : NULL;
-}
-
-void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue)
-{
-	size_t i = scope_index(g, certificate_id);
-
-	engine_poke(g);
-	if (engine_scope(g, certificate_id) != NULL)
-		return;
-	g->scopes = mem_grow(g->scopes, g->scope_count + 1, sizeof(*g->scopes));
-	memmove(&g->scopes[i + 1], &g->scopes[i], (g->scope_count - i) * sizeof(*g->scopes));
-	g->scopes[i] = (struct scope){
-		.certificate_id = certificate_id,
-		.issue = issue,
-		.tried = issue == ISSUE_NEVER,
-	};
-	g->scope_count++;
-}
-
-bool engine_limited(const struct engine *g, int64_t certificate_id)
-{
-	const struct scope *scope = engine_scope(g, certificate_id);
-
-	return scope != NULL && scope->limited;
-}
-
-bool engine_said(const struct engine *g, int64_t certificate_id)
-{
-	const struct scope *scope = engine_scope(g, certificate_id);
-
-	return scope != NULL && scope->said;
-}
-
-void engine_says(struct engine *g, int64_t certificate_id)
-{
-	struct scope *scope = engine_scope(g, certificate_id);
-
-	if (scope != NULL)
-		scope->said = true;
-}
-
-void engine_again(struct engine *g, int64_t certificate_id)
-{
-	struct scope *scope = engine_scope(g, certificate_id);
-
-	if (scope != NULL && scope->issue != ISSUE_NEVER)
-		scope->tried = scope->under_way = false;
 }
 
 void engine_poke(struct engine *g)
@@ -538,6 +482,8 @@ void engine_live(const struct engine *g, struct engine_live *ret)
 		.ca_failures = g->ca_failures,
 		.error = g->error,
 		.error_at = g->error_at,
+		.held_at = g->held_said ? g->held_at : 0,
+		.holder = g->holder,
 	};
 	for (size_t i = 0; i < g->step_count; i++)
 		ret->orders += g->steps[i]->machine == &machine_order;
@@ -568,6 +514,7 @@ void engine_stop(struct engine *g)
 		g->steps[i]->cut = works_run_program(g->steps[i]);
 		works_drop(g->steps[i]);
 	}
+	(void)store_waits(store, ENGINE_STOP_WAIT_MS);
 	if (g->step_count == 0 || store_turn_begin(store, NULL) != 0)
 		return;
 	for (size_t i = 0; i < g->step_count; i++) {
@@ -596,5 +543,8 @@ void engine_free(struct engine *g)
 	free(g->ended);
 	standalone_free(g->standalone);
 	engine_free_cas(g);
+	(void)store_waits(g->config.store, g->wait_ms);
+	if (g->config.rehearsal != NULL)
+		(void)store_waits(g->config.rehearsal, g->rehearsal_wait_ms);
 	free(g);
 }

@@ -57,7 +57,9 @@ enum engine_issue {
 void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue);
 
 /* One turn if something is to be done. *ret_ms: milliseconds until the next one is due (−1:
- * nothing is). An error has ended the engine: ERR_STORE after several turns failed. */
+ * nothing is). It does not wait for another program that has the store: the turn comes later. An
+ * error has ended the engine: ERR_STORE after several turns failed, or when the store's files were
+ * replaced, or a command was kept from them too long. */
 int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e);
 
 /* Nothing of the scope is under way here or in another living process. */
@@ -90,6 +92,8 @@ struct engine_live {
 	int64_t ca_failures; /* of them, those that had no answer or a problem */
 	struct err error;
 	int64_t error_at;
+	int64_t held_at;    /* since when another program has the store, 0: nobody has */
+	const char *holder; /* who; borrowed */
 };
 void engine_live(const struct engine *g, struct engine_live *ret);
 

@@ -15,8 +15,10 @@
 #define ENGINE_LOOK_IDLE_MS 2000  /* the same for the daemon, which nobody waits for */
 #define ENGINE_MAX_STEPS    256   /* rows worked on at once; others wait for their end */
 #define ENGINE_MANY         16    /* steps: with so many, turns come … */
-#define ENGINE_GATHER_MS    10 /* … so long after another, for more of them to share a commit */
-#define ENGINE_MAX_CRASHES  5  /* turns that could not be committed, without calm */
+#define ENGINE_GATHER_MS    10   /* … so long after another, for more of them to share a commit */
+#define ENGINE_WAIT_MS      10   /* for whoever has the store, then the turn comes later */
+#define ENGINE_STOP_WAIT_MS 2000 /* the same at an orderly end, when nobody is served any more */
+#define ENGINE_MAX_CRASHES  5    /* turns that could not be committed, without calm */
 #define ENGINE_CALM_MS      120000 /* good turns for so long; one alone proves little */
 #define ENGINE_PAUSE_MAX_S  60     /* the longest pause after one */
 
@@ -38,6 +40,12 @@ struct ca {
 	bool stale;      /* what is in the store is to be forgotten */
 };
 
+/* An account's key in memory. */
+struct account_key {
+	int64_t id;
+	struct key *key;
+};
+
 /* A row this process has worked on and let go. */
 struct ended {
 	const struct machine *machine;
@@ -51,8 +59,8 @@ struct engine {
 	struct work *heard_first, *heard_last; /* answered, in order of arrival */
 	struct ca **cas;
 	size_t ca_count;
-	struct key *key; /* of the account that signed last, or NULL; … */
-	int64_t key_id;  /* … and its id */
+	struct account_key *keys; /* of the accounts of what is under way */
+	size_t key_count;
 	struct scope *scopes;
 	size_t scope_count;
 	struct standalone *standalone;
@@ -65,6 +73,12 @@ struct engine {
 	int64_t ca_requests, ca_failures;
 	struct err error; /* of the last turn that crashed */
 	int64_t error_at;
+	int64_t back_ms; /* mono: when the loop was to be back here at the latest; 0: any time */
+	int64_t held_ms, held_at; /* mono and Unix: since when another program has the store */
+	int held_tries;           /* turns that it was in the way of; 0: nobody has it */
+	bool held_said;           /* people were told, … */
+	char holder[STORE_HOLDER_SIZE]; /* … and who it is */
+	int wait_ms, rehearsal_wait_ms; /* what was waited for the stores without an engine */
 	int crashes; /* turns that could not be committed, since there was calm */
 	int64_t crashed_ms;
 	struct ended *ended; /* rows that this run has worked on */
@@ -84,13 +98,24 @@ struct scope *engine_scope(const struct engine *g, int64_t certificate_id);
  * made work for others. */
 void engine_note_end(struct engine *g, const struct step *s);
 
+/* held.c. Another program has the store (why): the turn is tried again later. An error: a command
+ * has waited long enough. */
+int engine_held(struct engine *g, const struct err *why);
+void engine_let_go(struct engine *g); /* nobody has it (any more) */
+
+/* The loop is back in the engine: whether it was away too long. */
+void engine_is_back(struct engine *g);
+
+/* The loop may be away for ms milliseconds: perhaps not so long. When it is to be back. */
+int64_t engine_goes(struct engine *g, int64_t ms);
+
 /* Writes directories that were fetched. Within a turn. */
 int engine_save_directories(struct engine *g, struct err *e);
 
 void engine_free_cas(struct engine *g);
 
-/* Nothing needs the account's key in memory. */
-void engine_forget_key(struct engine *g);
+/* Nothing needs the accounts' keys in memory. */
+void engine_forget_keys(struct engine *g);
 
 struct step *step_new(struct engine *g, const struct machine *m, int64_t id);
 void step_free(struct step *s);

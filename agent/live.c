@@ -60,6 +60,8 @@ struct json *live_json(const struct live *l)
 	json_put_number(j, "ca_requests", now.ca_requests);
 	json_put_number(j, "ca_failures", now.ca_failures);
 	json_put(j, "last_error", error_json(&now));
+	json_put_text(j, "store_held_by", now.held_at != 0 ? now.holder : NULL);
+	json_put(j, "store_held_since", report_time(now.held_at));
 	return j;
 }
 
@@ -70,6 +72,9 @@ char *live_sentence(const struct engine *g)
 	AUTO_FREE char *orders = NULL;
 
 	engine_live(g, &now);
+	if (now.held_at != 0)
+		return mem_printf("%s holds the store since %s", now.holder,
+				  clock_format(now.held_at, when));
 	orders = now.orders == 0   ? mem_str("no order under way")
 		 : now.orders == 1 ? mem_str("1 order under way")
 				   : mem_printf("%zu orders under way", now.orders);
@@ -107,6 +112,9 @@ static void live_page(const struct json *live)
 	       text_or(live, "next_due", "-"));
 	printf("CA         %lld requests, %lld of them failed\n", number_of(live, "ca_requests"),
 	       number_of(live, "ca_failures"));
+	if (json_get_text(live, "store_held_by") != NULL)
+		printf("held       the store, by %s since %s\n",
+		       text_or(live, "store_held_by", "-"), text_or(live, "store_held_since", "-"));
 	if (json_is_map(error))
 		printf("error      %s at %s\n", text_or(error, "text", "-"),
 		       text_or(error, "at", "-"));

@@ -35,4 +35,11 @@ int64_t deployment_target(const struct step *s);
  * asks soon. */
 void order_fetched(struct step *s, const char *token);
 
+/* Whether the CA is looking for the order's answers now. */
+bool order_is_judged(const struct step *s);
+
+/* This process (or only its store) stood still for a while. unseen: what the CA asked for meanwhile
+ * it may not have found. */
+void order_stood_still(struct step *s, bool unseen);
+
 #endif

@@ -4,7 +4,7 @@
  */
 #include "agent/check.h"
 #include "agent/command.h"
-#include "agent/control.h"
+#include "agent/run.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -43,34 +43,16 @@ static int log_set(const struct options *o, struct err *e)
 	return 0;
 }
 
-/* Whatever was written may be work for a daemon, which then need not look for it. */
-static void command_wakes(const struct context *c)
-{
-	AUTO_FREE char *path = command_control_path(c->options);
-
-	if (path != NULL)
-		control_wake(path);
-}
-
 static int command_run(const struct command *command, struct context *c, struct err *e)
 {
-	AUTO_FREE char *dir = NULL;
-	int r;
-
-	if (command->need == NEEDS_NO_STORE)
+	switch (command->need) {
+	case NEEDS_STORE:
+		return run_with_store(c, STORE_QUICKLY, command->run, e);
+	case NEEDS_SOUND_STORE:
+		return run_with_store(c, STORE_SOUND, command->run, e);
+	default:
 		return command->run(c, e);
-	r = command_state(c->options, &dir, e);
-	if (r == 0 && command->need == NEEDS_STORE)
-		r = store_open_quickly(dir, c->clock, &c->store, e);
-	else if (r == 0)
-		r = store_open(dir, c->clock, &c->store, e);
-	if (r != 0)
-		return r;
-	r = command->run(c, e);
-	if (store_commits(c->store) > 0)
-		command_wakes(c);
-	store_free(c->store);
-	return r;
+	}
 }
 
 static int everleaf(int argc, char **argv, struct options *o, struct err *e)
@@ -144,5 +126,8 @@ int main(int argc, char **argv)
 		return CHECK_UNKNOWN; /* Nagios' codes: 2 would mean "critical" */
 	if (e.cause == CAUSE_USAGE)
 		return EXIT_USAGE;
-	return e.code == ERR_BUSY || e.code == ERR_NET ? EXIT_LATER : EXIT_FAILED;
+	if (e.code == ERR_BUSY || e.code == ERR_NET || e.cause == CAUSE_HELD ||
+	    e.cause == CAUSE_REPLACED)
+		return EXIT_LATER;
+	return EXIT_FAILED;
 }

@@ -6,6 +6,7 @@
 
 #include "acme/accept.h"
 #include "agent/caller.h"
+#include "agent/control.h"
 #include "agent/loop.h"
 #include "agent/outlook.h"
 #include "agent/report.h"
@@ -48,17 +49,42 @@ int run_operand(struct context *c, const char **ret_operand, struct err *e)
 	return 0;
 }
 
-int run_reader(struct context *c, command_fn *fn, struct err *e)
+static void run_tells(const char *sentence)
+{
+	log_line(LOG_NOTICE, "%s", sentence);
+}
+
+/* Whatever was written may be work for a daemon, which then need not look for it. */
+static void run_wakes(const struct context *c)
+{
+	AUTO_FREE char *path = command_control_path(c->options);
+
+	if (path != NULL)
+		control_wake(path);
+}
+
+int run_with_store(struct context *c, enum store_how how, command_fn *fn, struct err *e)
 {
 	AUTO_FREE char *dir = NULL;
+	struct store_opening o = {
+		.clock = c->clock, .how = how, .wait_ms = STORE_WAIT_MS, .tell = run_tells};
 	int r = command_state(c->options, &dir, e);
 
+	o.dir = dir;
 	if (r == 0)
-		r = store_open_reader(dir, c->clock, &c->store, e);
-	if (r == 0)
-		r = fn(c, e);
+		r = store_open_as(&o, &c->store, e);
+	if (r != 0)
+		return r;
+	r = fn(c, e);
+	if (store_commits(c->store) > 0)
+		run_wakes(c);
 	store_free(TAKE(c->store));
 	return r;
+}
+
+int run_reader(struct context *c, command_fn *fn, struct err *e)
+{
+	return run_with_store(c, STORE_READER, fn, e);
 }
 
 int run_turn(struct context *c, int (*write)(void *arg, struct err *e), void *arg, struct err *e)

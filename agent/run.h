@@ -60,7 +60,11 @@ typedef int run_write(struct context *c, struct certificate *certificate, struct
 int run_change(struct context *c, run_write *write, struct certificate **ret_certificate,
 	       struct err *e);
 
-/* Runs a command on the store as it is at this moment, beside whoever writes to it. */
+/* Opens the store, runs a command on it, and wakes the daemon if something was written. People are
+ * told when another program has the store. */
+int run_with_store(struct context *c, enum store_how how, command_fn *fn, struct err *e);
+
+/* The same on the store as it is at this moment, beside whoever writes to it. */
 int run_reader(struct context *c, command_fn *fn, struct err *e);
 
 /* ERR_BUSY when a hook of this certificate called the command: before it changes anything. */

@@ -50,7 +50,7 @@ struct order_memory {
 	struct refusals refusals;  /* of them so far */
 	char *thumbprint;          /* of the account's key (RFC 8555 8.1) */
 	bool resumed;              /* taken up again from its row */
-	bool left;                 /* … and who had published its answers has ended */
+	bool left;                 /* who showed its answers has ended, or stood still meanwhile */
 	bool asked;                /* this step has asked the CA to judge or to issue */
 	bool dated;                /* the row's processing_at is durable */
 	bool reads;                /* VALIDATE asks for authorizations, not for the order */

@@ -205,6 +205,21 @@ static bool any_refusal(const struct order_memory *m)
 	return false;
 }
 
+bool order_is_judged(const struct step *s)
+{
+	return s->stage == &stage_answer || s->stage == &stage_validate;
+}
+
+void order_stood_still(struct step *s, bool unseen)
+{
+	struct order_memory *m = order_memory(s);
+
+	if (m == NULL)
+		return;
+	m->since = step_now(s); /* the CA's time counts from here */
+	m->left = m->left || (unseen && order_is_judged(s));
+}
+
 static int validate_ask(struct step *s, struct err *e)
 {
 	struct order_memory *m = order_memory(s);

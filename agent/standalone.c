@@ -185,9 +185,10 @@ bool standalone_needed(const struct standalone *st, bool parked)
 {
 	struct strlist live AUTO_STRLIST = {0};
 
-	if (st->place_count == 0 ||
-	    challenge_live_tokens(st->config.store, parked, &live, NULL) != 0)
+	if (st->place_count == 0)
 		return false;
+	if (challenge_live_tokens(st->config.store, parked, &live, NULL) != 0)
+		return true; /* nobody can know now */
 	for (size_t i = 0; i < live.count; i++)
 		if (faccessat(st->dir_fd, live.items[i], F_OK, 0) == 0)
 			return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * work_ca — requests to the CA as works: the account's row is read when the request is started and
- * at every signature, so that a key roll-over needs no second path.
+ * work_ca — requests to the CA as works. The account's row and key are read within the turn that
+ * asks: outside of one the store may be another program's.
  *
  * An order's request that meets a passing error is asked again by itself, a few times: what the
  * order has begun (answers that the CA was told of, the other requests of the same stage) is not
@@ -20,7 +20,7 @@
 
 struct ca_data {
 	struct engine *engine;
-	int64_t account_id;
+	struct account *account; /* as it was when this was asked */
 	struct acme_request *request;
 	struct watch *timer; /* until it is asked again */
 	int repeats;
@@ -31,6 +31,7 @@ static void ca_data_free(void *data)
 	struct ca_data *d = data;
 
 	acme_request_free(d->request);
+	account_free(d->account);
 	free(d);
 }
 
@@ -54,16 +55,11 @@ static int ca_sign(void *arg, const struct jws_header *header, const char *paylo
 		   struct err *e)
 {
 	struct ca_data *d = arg;
-	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	const struct account *a = d->account;
 	const struct key *key = NULL;
 	AUTO_FREE char *bound = NULL;
 	int r;
 
-	r = account_load(engine_store(d->engine), d->account_id, &a, e);
-	if (r != 0)
-		return r;
-	if (a == NULL)
-		return err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
 	r = engine_account_key(d->engine, a->key_id, &key, e);
 	if (r == 0 && d->request->binds && a->eab_kid != NULL) {
 		struct acme_binding binding = {
@@ -139,15 +135,11 @@ static int ca_submit(struct work *w, struct err *e)
 {
 	struct ca_data *d = w->data;
 	struct session_signer signer = {.sign = ca_sign, .arg = d};
-	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	const struct account *a = d->account;
 	struct session *session = NULL;
 	int r;
 
-	r = account_load(engine_store(d->engine), d->account_id, &a, e);
-	if (r == 0 && a == NULL)
-		r = err_set(e, ERR_SYS, "the account %lld is gone", (long long)d->account_id);
-	if (r == 0)
-		r = engine_session(d->engine, a, &session, e);
+	r = engine_session(d->engine, a, &session, e);
 	if (r != 0)
 		return r;
 	if (!d->request->with_jwk && !d->request->unsigned_get && a->url == NULL)
@@ -178,13 +170,23 @@ static void ca_cancel(struct work *w)
 int work_ca(struct step *s, size_t index, int64_t account_id, struct acme_request *request,
 	    struct err *e)
 {
-	struct work *w = work_new(s, index);
 	struct ca_data *d = mem_new(sizeof(*d));
+	const struct key *key = NULL;
+	struct work *w;
+	int r;
 
-	(void)e;
 	d->engine = s->engine;
-	d->account_id = account_id;
 	d->request = request;
+	r = account_load(engine_store(s->engine), account_id, &d->account, e);
+	if (r == 0 && d->account == NULL)
+		r = err_set(e, ERR_SYS, "the account %lld is gone", (long long)account_id);
+	if (r == 0 && !request->unsigned_get)
+		r = engine_account_key(s->engine, d->account->key_id, &key, e); /* to be had */
+	if (r != 0) {
+		ca_data_free(d);
+		return r;
+	}
+	w = work_new(s, index);
 	w->data = d;
 	w->free_data = ca_data_free;
 	w->start = ca_start;

@@ -112,12 +112,7 @@ static void deployer_start(struct work *w)
 	struct deployer_data *d = w->data;
 	struct deployer_task task = {.loop = engine_loop(d->engine), .settings = d->settings};
 	AUTO_FREE char *caller = caller_marker(w->step);
-	struct err e = {0};
 
-	if (deployer_read(d, &e) != 0) {
-		work_answer(w, &e);
-		return;
-	}
 	deployer_task_fill(&task, d->certificate, d->version);
 	if (engine_rehearses(d->engine))
 		task.version = REHEARSED_VERSION;
@@ -165,6 +160,11 @@ int work_deployer(struct step *s, const struct deployer_ask *ask, struct err *e)
 	d->settings = settings;
 	d->directory = mem_str(ask->directory);
 	d->key_fd = -1;
+	r = deployer_read(d, e); /* within the turn: outside of one the store may not be ours */
+	if (r != 0) {
+		deployer_data_free(d);
+		return r;
+	}
 	w = work_new(s, 0);
 	w->data = d;
 	w->free_data = deployer_data_free;

@@ -32,6 +32,8 @@ static const char *const cause_names[ERR_CAUSES] = {
 	"no-renewal-info",
 	"account-refused",
 	"usage",
+	"held",
+	"replaced",
 };
 
 static void format_raw(char raw[RAW_SIZE], const char *format, va_list ap)

@@ -39,6 +39,8 @@ enum err_cause {
 	CAUSE_NO_RENEWAL_INFO, /* the CA's directory offers none */
 	CAUSE_ACCOUNT_REFUSED, /* the CA has the account, and it is not to be used */
 	CAUSE_USAGE,           /* the command line */
+	CAUSE_HELD,            /* another program has the store: nothing was begun */
+	CAUSE_REPLACED,        /* the store's files are not those that are open */
 	ERR_CAUSES,            /* how many */
 };
 

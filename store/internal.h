@@ -8,6 +8,7 @@
 #include "store/sql.h"
 #include "store/standing.h"
 #include "store/store.h"
+#include "store/waiting.h"
 
 #define STORE_DAY 86400
 
@@ -20,10 +21,13 @@ struct store {
 	bool quickly;   /* what is large was not to be looked at as a whole */
 	bool large;     /* one of them is larger than STORE_SMALL */
 
+	struct waiting waiting; /* of both databases and the turn */
+
 	int turn_fd;
 	bool in_step;
 	int64_t turn_changes; /* db_changes when the turn began, and what undone steps added */
 	int64_t step_changes; /* db_changes when the step began */
+	int64_t keys_changes; /* db_changes of the keys when their transaction began */
 	int64_t commits;
 	int64_t data_version; /* as store_changed saw it last */
 
@@ -37,6 +41,16 @@ int place_check(int dir_fd, const char *dir, struct err *e);
 
 /* Why the directory could not be opened (errno), and whose it is if that is the reason. */
 int place_closed(const char *dir, struct err *e);
+
+/* Whether there is a whole store, or none; half of one is refused (ERR_CONFIG) before any file is
+ * made. *ret_there: there is one. */
+int place_check_pair(const struct store *s, bool *ret_there, struct err *e);
+
+/* The sentence for a database that is lost, and the one that is not; NULL: both are. */
+int place_refuse_lost(const struct store *s, const char *lost, const char *there, struct err *e);
+
+/* From now on both databases must be there. */
+int place_mark(const struct store *s, struct err *e);
 
 /* Whether a database file that exists may be opened: a plain file, ours, closed to others. */
 int place_check_file(int dir_fd, const char *dir, const char *name, struct err *e);
@@ -65,6 +79,7 @@ void owner_give_up(struct store *s);
 int owner_prune(struct store *s, struct err *e);
 
 /* keys.c — the keys that were put in a turn become durable, or never were. */
+int keys_begin(struct store *s, struct err *e);
 int keys_commit(struct store *s, struct err *e);
 void keys_undo(struct store *s);
 

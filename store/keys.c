@@ -15,9 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int keys_begin(struct store *s, struct err *e)
+int keys_begin(struct store *s, struct err *e)
 {
-	return db_begin(&s->keys, "BEGIN IMMEDIATE", DB_READ_MS, e);
+	int r = db_begin(&s->keys, "BEGIN EXCLUSIVE", e);
+
+	s->keys_changes = db_changes(&s->keys);
+	return r;
 }
 
 static int keys_add(struct store *s, const struct key *k, const uint8_t hash[KEY_HASH_SIZE],
@@ -100,7 +103,12 @@ int keys_put(struct store *s, const struct key *k, int64_t *ret_id, struct err *
 
 int keys_commit(struct store *s, struct err *e)
 {
-	return s->keys.writing ? db_commit(&s->keys, e) : 0;
+	if (!s->keys.writing)
+		return 0;
+	if (db_lost(&s->keys) || db_changes(&s->keys) != s->keys_changes)
+		return db_commit(&s->keys, e);
+	db_rollback(&s->keys);
+	return 0;
 }
 
 void keys_undo(struct store *s)
@@ -220,20 +228,12 @@ static int keys_judge(struct store *s, const struct key_mark *m, struct err *e)
 int keys_prune(struct store *s, struct err *e)
 {
 	AUTO_FREE struct key_mark *marks = NULL;
-	int64_t before = db_changes(&s->keys);
 	size_t count = 0;
 	int r;
 
 	assert(store_in_turn(s)); /* so that no row begins to name a key meanwhile */
-	r = keys_begin(s, e);
-	if (r != 0)
-		return r;
 	r = keys_marks(s, &marks, &count, e);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = keys_judge(s, &marks[i], e);
-	if (r != 0 || db_changes(&s->keys) == before) {
-		db_rollback(&s->keys);
-		return r;
-	}
-	return db_commit(&s->keys, e);
+	return r;
 }

@@ -163,7 +163,7 @@ static int migrate_once(struct db *d, const struct db_kind *kind, int64_t versio
 			   kind->application_id, version + 1);
 	int r;
 
-	r = db_begin(d, "BEGIN EXCLUSIVE", STORE_TURN_MS, e);
+	r = db_begin(d, "BEGIN EXCLUSIVE", e);
 	if (r != 0)
 		return r;
 	r = db_exec(d, kind->schemas[version], e);
@@ -198,17 +198,29 @@ static int check_pair(struct store *s, int64_t main_version, int64_t keys_versio
 	int r = 0;
 
 	if (main_version > 0 && keys_version == 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is missing or empty: restore the state directory from a backup",
-			       s->keys.path);
+		return place_refuse_lost(s, "keys.db", "everleaf.db", e);
 	if (main_version == 0 && keys_version > 0)
 		r = db_number(&s->keys, "SELECT count(*) FROM key", &keys, e);
 	if (r == 0 && keys > 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is missing or empty, but %s has keys: restore the state "
-			       "directory from a backup",
-			       s->db.path, s->keys.path);
+		return place_refuse_lost(s, "everleaf.db", "keys.db", e);
 	return r;
+}
+
+/* Before everleaf.db is made. Another process may have made it meanwhile, with the first keys. */
+static int check_keys_alone(struct store *s, struct err *e)
+{
+	struct err why = {0};
+	int64_t version = 0;
+	bool there = false;
+	int r = read_version(&s->keys, &keys_kind, &version, e);
+
+	if (r != 0 || check_pair(s, 0, version, &why) == 0)
+		return r;
+	r = place_check_pair(s, &there, e);
+	if (r != 0 || there)
+		return r;
+	*e = why;
+	return why.code;
 }
 
 static int read_versions(struct store *s, int64_t *ret_main, int64_t *ret_keys, struct err *e)
@@ -285,9 +297,14 @@ static int open_one(struct store *s, struct db *d, const struct db_kind *kind, o
 
 int migrate_open(struct store *s, struct err *e)
 {
+	bool there = false;
 	int r;
 
-	r = open_one(s, &s->keys, &keys_kind, db_open, e);
+	r = place_check_pair(s, &there, e);
+	if (r == 0)
+		r = open_one(s, &s->keys, &keys_kind, db_open, e);
+	if (r == 0 && !there)
+		r = check_keys_alone(s, e);
 	if (r == 0)
 		r = open_one(s, &s->db, &main_kind, db_open, e);
 	if (r == 0)
@@ -296,6 +313,8 @@ int migrate_open(struct store *s, struct err *e)
 		r = set_journal(&s->keys, journal_of(&keys_kind), e);
 	if (r == 0)
 		r = set_journal(&s->db, journal_of(&main_kind), e);
+	if (r == 0)
+		r = place_mark(s, e);
 	if (r != 0)
 		return r;
 	s->keys.opening = false;
@@ -317,11 +336,18 @@ static int check_newest(const struct db *d, const struct db_kind *kind, int64_t 
 int migrate_open_reader(struct store *s, struct err *e)
 {
 	int64_t main_version = 0, keys_version = 0;
+	bool there = false;
 	int r;
 
-	if (faccessat(s->dir_fd, main_kind.file, F_OK, 0) != 0)
+	r = place_check_pair(s, &there, e);
+	if (r == 0 && !there && faccessat(s->dir_fd, keys_kind.file, F_OK, 0) != 0)
 		return err_set(e, ERR_CONFIG, "there is no store in %s", s->dir);
-	r = open_one(s, &s->keys, &keys_kind, db_open_reader, e);
+	if (r == 0)
+		r = open_one(s, &s->keys, &keys_kind, db_open_reader, e);
+	if (r == 0 && !there)
+		r = check_keys_alone(s, e);
+	if (r == 0 && faccessat(s->dir_fd, main_kind.file, F_OK, 0) != 0)
+		return err_set(e, ERR_CONFIG, "there is no store in %s", s->dir);
 	if (r == 0)
 		r = open_one(s, &s->db, &main_kind, db_open_reader, e);
 	if (r == 0)

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * place — whether a directory may hold a store: on a file system whose flock means something, ours
- * alone to write.
+ * alone to write; and whether the store that was there still is.
  *
  * A claim is a lock on a file (HACKING.md, rule 9). On a network file system such a lock may
  * hold on one machine only, or be lost with the connection; then two processes would own one row.
  */
 #include "store/internal.h"
 
+#include "base/fault.h"
 #include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -155,4 +157,109 @@ int place_check_file(int dir_fd, const char *dir, const char *name, struct err *
 			       "%s/%s is open to others: run chmod 600 on it, and look who read it",
 			       dir, name);
 	return 0;
+}
+
+/* --- what was there must be there --- */
+
+/* -1: it is not there. */
+static off_t size_of(const struct store *s, const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : -1;
+}
+
+int place_refuse_lost(const struct store *s, const char *lost, const char *there, struct err *e)
+{
+	if (there != NULL)
+		return err_set(e, ERR_CONFIG,
+			       "%s/%s is missing or empty, but %s is there: restore the state "
+			       "directory from a backup",
+			       s->dir, lost, there);
+	return err_set(e, ERR_CONFIG,
+		       "everleaf.db and keys.db are gone from %s: restore the state directory from "
+		       "a backup, or remove all of it to begin anew",
+		       s->dir);
+}
+
+/* keys.db is made first, and the mark last: so a crash at a store's birth leaves no mark, and never
+ * rows without keys. */
+int place_check_pair(const struct store *s, bool *ret_there, struct err *e)
+{
+	bool rows = size_of(s, "everleaf.db") > 0;
+	bool keys = size_of(s, "keys.db") > 0;
+
+	if (rows && !keys)
+		return place_refuse_lost(s, "keys.db", "everleaf.db", e);
+	if (!rows && size_of(s, "turn") > 0)
+		return place_refuse_lost(s, "everleaf.db", keys ? "keys.db" : NULL, e);
+	*ret_there = rows;
+	return 0;
+}
+
+int place_mark(const struct store *s, struct err *e)
+{
+	static const char mark[] = "everleaf.db and keys.db belong here\n";
+
+	if (size_of(s, "turn") > 0)
+		return 0;
+	if (FAULT_FAILS("place.mark") ||
+	    pwrite(s->turn_fd, mark, sizeof(mark) - 1, 0) != (ssize_t)sizeof(mark) - 1)
+		return err_sys(e, ERR_SYS, "cannot write %s/turn", s->dir);
+	FAULT("place.marked");
+	return file_sync(s->turn_fd, s->dir, e);
+}
+
+/* --- what is there must be what is open --- */
+
+static int refuse_replaced(const struct store *s, const char *name, struct err *e)
+{
+	(void)err_set(e, ERR_STORE,
+		      "%s%s%s was replaced, moved or removed while everleaf had it open: nothing "
+		      "more is written; start everleaf again, and it goes on with what is there",
+		      s->dir, name[0] != '\0' ? "/" : "", name);
+	(void)err_because(e, CAUSE_REPLACED);
+	return ERR_STORE;
+}
+
+/* Below the directory that is open. */
+static int in_place(const struct store *s, const char *name, const struct stat *opened,
+		    struct err *e)
+{
+	struct stat now;
+
+	if (fstatat(s->dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    now.st_ino == opened->st_ino && now.st_dev == opened->st_dev)
+		return 0;
+	return refuse_replaced(s, name, e);
+}
+
+static int descriptor_in_place(const struct store *s, const char *name, int fd, struct err *e)
+{
+	struct stat opened;
+
+	if (fd < 0 || fstat(fd, &opened) != 0)
+		return 0;
+	return in_place(s, name, &opened, e);
+}
+
+int store_is_in_place(const struct store *s, struct err *e)
+{
+	struct stat db = {.st_dev = s->db.device, .st_ino = s->db.inode};
+	struct stat keys = {.st_dev = s->keys.device, .st_ino = s->keys.inode};
+	AUTO_FREE char *owner = mem_printf("owners/%s", s->owner);
+	struct stat opened, now;
+	int r;
+
+	if (fstat(s->dir_fd, &opened) != 0 || stat(s->dir, &now) != 0 ||
+	    now.st_ino != opened.st_ino || now.st_dev != opened.st_dev)
+		return refuse_replaced(s, "", e);
+	r = in_place(s, "everleaf.db", &db, e);
+	if (r == 0)
+		r = in_place(s, "keys.db", &keys, e);
+	if (r == 0)
+		r = descriptor_in_place(s, "turn", s->turn_fd, e);
+	if (r == 0)
+		r = descriptor_in_place(s, owner, s->owner_fd, e);
+	return r;
 }

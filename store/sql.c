@@ -33,6 +33,12 @@ int db_damaged(const struct db *d, const char *why, struct err *e)
 		       d->path, why);
 }
 
+static int db_held(const struct db *d, struct err *e)
+{
+	return d->waiting != NULL ? waiting_failed(d->waiting, e)
+				  : err_set(e, ERR_STORE, "%s is held by another program", d->path);
+}
+
 static int db_fail(const struct db *d, int rc, struct err *e)
 {
 	switch (rc & 0xff) {
@@ -45,7 +51,8 @@ static int db_fail(const struct db *d, int rc, struct err *e)
 		return err_set(e, ERR_BUG, "%s refused a row: %s", d->path,
 			       sqlite3_errmsg(d->sqlite));
 	case SQLITE_BUSY:
-		return err_set(e, ERR_STORE, "%s stayed locked by another process", d->path);
+	case SQLITE_PROTOCOL: /* the same of a WAL */
+		return db_held(d, e);
 	case SQLITE_FULL:
 		return err_set(e, ERR_STORE, "%s cannot be written, its disk is full: make room",
 			       d->path);
@@ -62,10 +69,18 @@ bool db_wal_is_safe(void)
 	return sqlite3_libversion_number() >= 3051003;
 }
 
-static void db_configure(struct sqlite3 *sqlite)
+static int db_waits(void *arg, int tries)
 {
+	return waiting_goes_on(arg, tries);
+}
+
+static void db_configure(const struct db *d)
+{
+	struct sqlite3 *sqlite = d->sqlite;
+
 	sqlite3_extended_result_codes(sqlite, 1);
-	sqlite3_busy_timeout(sqlite, DB_READ_MS);
+	if (d->waiting != NULL)
+		sqlite3_busy_handler(sqlite, db_waits, d->waiting);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -76,6 +91,7 @@ static void db_configure(struct sqlite3 *sqlite)
 
 static int db_open_as(struct db *d, const char *path, int how, struct err *e)
 {
+	struct stat st;
 	mode_t before;
 	int rc;
 
@@ -90,7 +106,11 @@ static int db_open_as(struct db *d, const char *path, int how, struct err *e)
 		abort(); /* no memory even for the handle */
 	if (rc != SQLITE_OK)
 		return db_fail(d, rc, e);
-	db_configure(d->sqlite);
+	if (stat(path, &st) != 0)
+		return err_sys(e, ERR_STORE, "cannot look at %s", path);
+	d->device = st.st_dev;
+	d->inode = st.st_ino;
+	db_configure(d);
 	return 0;
 }
 
@@ -154,14 +174,12 @@ int db_exec(struct db *d, const char *text, struct err *e)
 	return 0;
 }
 
-int db_begin(struct db *d, const char *text, int wait_ms, struct err *e)
+int db_begin(struct db *d, const char *text, struct err *e)
 {
 	int rc;
 
 	assert(!d->writing);
-	sqlite3_busy_timeout(d->sqlite, wait_ms);
 	rc = sqlite3_exec(d->sqlite, text, NULL, NULL, NULL);
-	sqlite3_busy_timeout(d->sqlite, DB_READ_MS);
 	if (rc != SQLITE_OK)
 		return db_fail(d, rc, e);
 	d->writing = true;

@@ -17,12 +17,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strlist.h"
+#include "store/waiting.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define DB_READ_MS 10000 /* how long a reader waits for a writer to end */
+#include <sys/stat.h>
 
 struct sqlite3;
 struct sql_cached;
@@ -30,6 +30,9 @@ struct sql_cached;
 struct db {
 	struct sqlite3 *sqlite;    /* owned; NULL: not open */
 	char *path;                /* owned */
+	dev_t device;              /* of the file that is open … */
+	ino_t inode;               /* … which may not be the one at the path any more */
+	struct waiting *waiting;   /* borrowed, set before it is opened; NULL: for nobody */
 	struct sql_cached *cached; /* owned: every statement used so far */
 	bool writing;              /* between db_begin and db_commit or db_rollback */
 	bool opening;              /* damage is said to the operator (ERR_CONFIG), not retried */
@@ -52,8 +55,8 @@ void db_close(struct db *d);
 /* Runs statements without parameters or rows. Not for transactions. */
 int db_exec(struct db *d, const char *text, struct err *e);
 
-/* Begins a transaction ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE") and waits at most wait_ms for it. */
-int db_begin(struct db *d, const char *text, int wait_ms, struct err *e);
+/* Begins a transaction ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"). */
+int db_begin(struct db *d, const char *text, struct err *e);
 
 /* On failure everything is rolled back. Either way the transaction is over. */
 int db_commit(struct db *d, struct err *e);

@@ -100,20 +100,20 @@ static int open_reader_parts(struct store *s, struct err *e)
 	return r;
 }
 
-typedef int open_parts_fn(struct store *s, struct err *e);
-
-static int open_with(const struct store *spec, open_parts_fn *parts, struct store **ret_store,
-		     struct err *e)
+int store_open_as(const struct store_opening *o, struct store **ret_store, struct err *e)
 {
 	AUTO_STORE struct store *s = mem_new(sizeof(*s));
 	int r;
 
-	*s = *spec;
-	s->dir = mem_str(spec->dir);
+	s->dir = mem_str(o->dir);
+	s->clock = o->clock;
+	s->quickly = o->how != STORE_SOUND;
+	s->waiting = (struct waiting){.store = s, .most_ms = o->wait_ms, .tell = o->tell};
+	s->db.waiting = s->keys.waiting = &s->waiting;
 	s->dir_fd = -1;
 	s->turn_fd = -1;
 	s->owner_fd = -1;
-	r = parts(s, e);
+	r = o->how == STORE_READER ? open_reader_parts(s, e) : open_parts(s, e);
 	if (r != 0)
 		return r;
 	*ret_store = TAKE(s);
@@ -122,25 +122,17 @@ static int open_with(const struct store *spec, open_parts_fn *parts, struct stor
 
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e)
 {
-	const struct store spec = {.dir = (char *)dir, .clock = clock};
+	const struct store_opening o = {.dir = dir, .clock = clock, .wait_ms = STORE_WAIT_MS};
 
-	return open_with(&spec, open_parts, ret_store, e);
+	return store_open_as(&o, ret_store, e);
 }
 
-int store_open_quickly(const char *dir, const struct clock *clock, struct store **ret_store,
-		       struct err *e)
+int store_waits(struct store *s, int ms)
 {
-	const struct store spec = {.dir = (char *)dir, .clock = clock, .quickly = true};
+	int before = s->waiting.most_ms;
 
-	return open_with(&spec, open_parts, ret_store, e);
-}
-
-int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
-		      struct err *e)
-{
-	const struct store spec = {.dir = (char *)dir, .clock = clock, .quickly = true};
-
-	return open_with(&spec, open_reader_parts, ret_store, e);
+	s->waiting.most_ms = ms;
+	return before;
 }
 
 const char *store_dir(const struct store *s)

@@ -24,28 +24,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA  5                 /* newest schema this binary knows */
-#define STORE_ID_SIZE 33                /* an owner's id: 32 hex digits and a NUL */
-#define STORE_TURN_MS 60000             /* longest wait for a turn */
-#define STORE_SMALL   (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */
-#define STORE_PIECE   256               /* rows that one look copies of very many */
+#define STORE_SCHEMA      5                 /* newest schema this binary knows */
+#define STORE_ID_SIZE     33                /* an owner's id: 32 hex digits and a NUL */
+#define STORE_WAIT_MS     10000             /* how long a command waits for whoever has the store */
+#define STORE_HOLDER_SIZE 64                /* for store_holder */
+#define STORE_SMALL       (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */
+#define STORE_PIECE       256               /* rows that one look copies of very many */
 
 struct store;
 
+enum store_how {
+	STORE_SOUND = 0, /* looked at as a whole, however large */
+	/* A file larger than STORE_SMALL is not looked at as a whole: store_check_rest is to be
+	 * called before anything is done that rests on it. */
+	STORE_QUICKLY,
+	/* One that is there (as quickly), to read it: makes no file, takes no turn, migrates
+	 * nothing, is nobody's owner. ERR_CONFIG also when there is none. */
+	STORE_READER,
+};
+
+struct store_opening {
+	const char *dir;
+	const struct clock *clock; /* borrowed by the store */
+	enum store_how how;
+	int wait_ms;                        /* for whoever has it, also later: store_waits */
+	void (*tell)(const char *sentence); /* for whom it waits, after a second; or NULL */
+};
+
 /* Opens (and makes, and migrates) the state directory. ERR_CONFIG, with what to do, when: it is on
  * a network file system; others may write to it or it belongs to another user; a database is
- * damaged (looked at as a whole) or was written by a newer everleaf. The clock is borrowed. */
+ * damaged or was written by a newer everleaf; one of the two is gone, or both from where a store
+ * was: none is ever made in the place of a lost one. ERR_STORE, CAUSE_HELD: another program holds
+ * it. */
+int store_open_as(const struct store_opening *o, struct store **ret_store, struct err *e);
+
+/* STORE_SOUND, STORE_WAIT_MS, and nobody is told. */
 int store_open(const char *dir, const struct clock *clock, struct store **ret_store, struct err *e);
 
-/* The same, but a file larger than STORE_SMALL is not looked at as a whole: store_check_rest is to
- * be called before anything is done that rests on it. */
-int store_open_quickly(const char *dir, const struct clock *clock, struct store **ret_store,
-		       struct err *e);
+/* From now on so many milliseconds are waited, where another program has the store, before a call
+ * fails with ERR_STORE, CAUSE_HELD; returns how many it was. In a turn nothing waits. */
+int store_waits(struct store *s, int ms);
 
-/* Opens one that is there (as quickly) to read it: makes no file, takes no turn, migrates nothing,
- * is nobody's owner. ERR_CONFIG as above, and when there is none. */
-int store_open_reader(const char *dir, const struct clock *clock, struct store **ret_store,
-		      struct err *e);
+/* Who has the store now, as far as we may know: "python3 (pid 12)", or "another program". */
+void store_holder(const struct store *s, char text[STORE_HOLDER_SIZE]);
+
+/* ERR_STORE, CAUSE_REPLACED: a file of the store is not the one that is open here any more, because
+ * somebody restored, moved or removed it. Whoever goes on would write what nobody will read. */
+int store_is_in_place(const struct store *s, struct err *e);
 
 /* The directory, as it was given. Borrowed. */
 const char *store_dir(const struct store *s);
@@ -56,8 +81,9 @@ int store_room(const struct store *s, struct err *e);
 /* This process's owner id. Borrowed. */
 const char *store_owner(const struct store *s);
 
-/* Queues for the turn (flock on STATE/turn, at most STORE_TURN_MS) and begins an exclusive
- * transaction. ERR_STORE when that fails: nothing was changed. */
+/* Queues for the turn (flock on STATE/turn) and begins an exclusive transaction of both databases.
+ * ERR_STORE when that fails: nothing was changed; CAUSE_HELD: it may be tried again; CAUSE_REPLACED
+ * as above. */
 int store_turn_begin(struct store *s, struct err *e);
 
 /* Commits what the turn changed; a turn that changed nothing is rolled back instead, so that it

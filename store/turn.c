@@ -3,37 +3,26 @@
  * turn — the one place where writers queue, and where a turn becomes durable or never was.
  *
  * The queue is a lock on STATE/turn, because SQLite's own busy handler lets a writer starve
- * (HACKING.md, rule 2). Whoever has the lock meets only readers, which end soon.
+ * (HACKING.md, rule 2). Whoever has the lock meets only readers, which end soon, and other
+ * programs. A turn has both databases to itself before anything is heard: nothing in it finds one
+ * held.
  */
 #include "store/internal.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <sys/file.h>
 
-/* Waiting here stops the loop, and it may: nothing can be heard or asked before the turn is ours.
- * flock has no time limit, so it is tried again, at most every 10 ms. What is counted is the time
- * asked for, so that neither a stopped clock nor a signal makes the wait longer or endless. */
+/* flock has no time limit, so it is tried again. */
 int turn_lock(struct store *s, struct err *e)
 {
-	static const int waits[] = {1, 1, 2, 2, 5, 5, 10};
-	int waited = 0;
-
-	for (size_t i = 0;; i++) {
-		const int ms = waits[i < COUNT_OF(waits) ? i : COUNT_OF(waits) - 1];
-
+	for (int tries = 0;; tries++) {
 		if (flock(s->turn_fd, LOCK_EX | LOCK_NB) == 0)
 			return 0;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_sys(e, ERR_STORE, "cannot lock %s/turn", s->dir);
-		if (waited >= STORE_TURN_MS)
-			return err_set(e, ERR_STORE,
-				       "another everleaf has kept %s/turn locked for %d seconds: "
-				       "look whether it is stuck",
-				       s->dir, STORE_TURN_MS / 1000);
-		poll(NULL, 0, ms);
-		waited += ms;
+		if (!waiting_goes_on(&s->waiting, tries))
+			return waiting_failed(&s->waiting, e);
 	}
 }
 
@@ -56,9 +45,13 @@ int store_turn_begin(struct store *s, struct err *e)
 	r = turn_lock(s, e);
 	if (r != 0)
 		return r;
-	r = db_begin(&s->db, "BEGIN EXCLUSIVE", STORE_TURN_MS, e);
+	r = store_is_in_place(s, e);
+	if (r == 0)
+		r = db_begin(&s->db, "BEGIN EXCLUSIVE", e);
+	if (r == 0)
+		r = keys_begin(s, e);
 	if (r != 0) {
-		turn_unlock(s);
+		store_turn_undo(s);
 		return r;
 	}
 	s->turn_changes = db_changes(&s->db);
@@ -70,12 +63,8 @@ int store_turn_commit(struct store *s, struct err *e)
 	int r;
 
 	assert(store_in_turn(s) && !s->in_step);
-	if (!db_lost(&s->db) && db_changes(&s->db) == s->turn_changes) {
-		store_turn_undo(s);
-		return 0;
-	}
 	r = keys_commit(s, e);
-	if (r != 0) {
+	if (r != 0 || (!db_lost(&s->db) && db_changes(&s->db) == s->turn_changes)) {
 		store_turn_undo(s);
 		return r;
 	}
@@ -88,7 +77,6 @@ int store_turn_commit(struct store *s, struct err *e)
 
 void store_turn_undo(struct store *s)
 {
-	assert(store_in_turn(s));
 	db_rollback(&s->db);
 	keys_undo(s);
 	turn_over(s);

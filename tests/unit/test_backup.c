@@ -20,13 +20,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int try_reader(struct made_store *m, struct store **ret_store, struct err *e)
+{
+	const struct store_opening o = {
+		.dir = m->dir, .clock = &m->clock, .how = STORE_READER, .wait_ms = STORE_WAIT_MS};
+
+	return store_open_as(&o, ret_store, e);
+}
+
 /* The reader is m->store from here on, so that the teardown closes it. */
 static struct store *open_reader(struct made_store *m)
 {
 	struct err e = {0};
 
 	assert_null(m->store);
-	if (store_open_reader(m->dir, &m->clock, &m->store, &e) != 0)
+	if (try_reader(m, &m->store, &e) != 0)
 		fail_msg("%s", e.text);
 	return m->store;
 }
@@ -36,7 +44,7 @@ static void assert_no_reader(struct made_store *m, const char *says)
 	struct store *s = NULL;
 	struct err e = {0};
 
-	assert_int_equal(store_open_reader(m->dir, &m->clock, &s, &e), ERR_CONFIG);
+	assert_int_equal(try_reader(m, &s, &e), ERR_CONFIG);
 	assert_null(s);
 	if (strstr(e.text, says) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", e.text, says);
@@ -120,7 +128,7 @@ static void a_reader_refuses_what_is_not_there_or_older(void **state)
 	made_store_sql(m, "everleaf.db", "PRAGMA user_version = 1000");
 	assert_no_reader(m, "newer everleaf");
 	assert_int_equal(unlink(path), 0);
-	assert_int_not_equal(store_open_reader(m->dir, &m->clock, &m->store, NULL), 0);
+	assert_int_not_equal(try_reader(m, &m->store, NULL), 0);
 }
 
 static int write_turns(struct made_store *m, int from, int to)

@@ -31,11 +31,19 @@ static int64_t make_live(struct store *s, const char *name)
 	return id;
 }
 
+static int try_quickly(struct made_store *m, struct store **ret_store, struct err *e)
+{
+	const struct store_opening o = {
+		.dir = m->dir, .clock = &m->clock, .how = STORE_QUICKLY, .wait_ms = STORE_WAIT_MS};
+
+	return store_open_as(&o, ret_store, e);
+}
+
 static struct store *open_quickly(struct made_store *m)
 {
 	struct err e = {0};
 
-	if (store_open_quickly(m->dir, &m->clock, &m->store, &e) != 0)
+	if (try_quickly(m, &m->store, &e) != 0)
 		fail_msg("%s", e.text);
 	return m->store;
 }
@@ -68,7 +76,7 @@ static void a_small_store_is_looked_at_as_a_whole_also_in_a_hurry(void **state)
 	make_live(made_store_open(m), "a.test");
 	made_store_close(m);
 	made_store_sql(m, "everleaf.db", damage);
-	assert_int_equal(store_open_quickly(m->dir, &m->clock, &s, NULL), ERR_CONFIG);
+	assert_int_equal(try_quickly(m, &s, NULL), ERR_CONFIG);
 }
 
 static void what_is_large_and_of_an_older_schema_is_looked_at_before_it_is_changed(void **state)
@@ -82,7 +90,7 @@ static void what_is_large_and_of_an_older_schema_is_looked_at_before_it_is_chang
 	made_store_sql(m, "everleaf.db", ballast);
 	made_store_sql(m, "everleaf.db", damage);
 	made_store_sql(m, "everleaf.db", "PRAGMA user_version = 3");
-	assert_int_equal(store_open_quickly(m->dir, &m->clock, &s, &e), ERR_CONFIG);
+	assert_int_equal(try_quickly(m, &s, &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "names one that is gone"));
 }
 

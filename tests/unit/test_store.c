@@ -410,41 +410,6 @@ static void a_damaged_database_is_refused_and_left_as_it_is(void **state)
 	}
 }
 
-static void half_a_store_is_not_completed_in_silence(void **state)
-{
-	struct made_store *m = *state;
-	AUTO_FREE char *main_path = made_store_path(m, "everleaf.db");
-	AUTO_FREE char *keys_path = made_store_path(m, "keys.db");
-	AUTO_FREE char *aside = made_store_path(m, "aside");
-
-	made_store_open(m);
-	made_store_close(m);
-	made_store_sql(m, "keys.db",
-		       "INSERT INTO key VALUES (1, 'ec-256', zeroblob(32), x'00', 0, 0)");
-	assert_int_equal(rename(keys_path, aside), 0);
-	assert_refused(m, "keys.db is missing");
-	assert_int_equal(rename(aside, keys_path), 0);
-	assert_int_equal(rename(main_path, aside), 0);
-	assert_refused(m, "everleaf.db is missing");
-	assert_int_equal(rename(aside, main_path), 0);
-	made_store_open(m);
-}
-
-static void half_made_stores_of_a_crash_are_completed(void **state)
-{
-	static const char *const rows[] = {"everleaf.db", "everleaf.db-journal", "turn"};
-	struct made_store *m = *state;
-
-	made_store_open(m);
-	made_store_close(m);
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		AUTO_FREE char *path = made_store_path(m, rows[i]);
-
-		(void)unlink(path);
-	}
-	made_store_open(m); /* keys.db is there, and has no key yet */
-}
-
 static void no_descriptor_of_the_store_survives_an_exec(void **state)
 {
 	struct made_store *m = *state;
@@ -578,8 +543,6 @@ int main(void)
 		TEST(a_store_of_the_first_schema_is_brought_to_this_one),
 		TEST(a_version_that_is_not_what_was_issued_is_not_given_out),
 		TEST(a_damaged_database_is_refused_and_left_as_it_is),
-		TEST(half_a_store_is_not_completed_in_silence),
-		TEST(half_made_stores_of_a_crash_are_completed),
 		TEST(no_descriptor_of_the_store_survives_an_exec),
 		TEST(a_row_that_names_one_that_is_gone_is_found_before_anything_is_done),
 		TEST(an_index_that_hides_an_account_is_damage),
