@@ -253,7 +253,8 @@ static CURLcode set_request(struct http_call *c, const struct http_request *requ
 	SET(c->easy, r, CURLOPT_HTTPHEADER, c->headers);
 	if (strcmp(request->method, "HEAD") == 0)
 		SET(c->easy, r, CURLOPT_NOBODY, 1L);
-	if (strcmp(request->method, "POST") == 0) {
+	c->posts = strcmp(request->method, "POST") == 0;
+	if (c->posts) {
 		SET(c->easy, r, CURLOPT_POST, 1L);
 		SET(c->easy, r, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body_len);
 	}

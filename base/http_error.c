@@ -4,6 +4,8 @@
  */
 #include "base/http_internal.h"
 
+#include "base/clock.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,11 +67,17 @@ static bool connection_was_reused(const struct http_call *c)
 	       connects == 0;
 }
 
-/* True when the request may have reached nobody: an idle connection had been closed by the other
- * side. The caller may sign anew at once. */
+/* What may be done twice without harm (RFC 9110 9.2.2). */
+static bool may_be_repeated(const struct http_call *c)
+{
+	return !c->posts;
+}
+
+/* True when the request may have reached nobody, because an idle connection had been closed by the
+ * other side, or does no harm a second time. The caller may make it anew at once. */
 static bool connection_was_lost(const struct http_call *c, CURLcode result)
 {
-	if (c->header_lines > 0)
+	if (c->header_lines > 0 && !may_be_repeated(c))
 		return false;
 	if (c->stop == HTTP_STOP_RESEND || result == CURLE_SEND_FAIL_REWIND)
 		return true;
@@ -80,7 +88,7 @@ static bool connection_was_lost(const struct http_call *c, CURLcode result)
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:
 	case CURLE_PARTIAL_FILE: /* an HTTP/2 stream that broke off before it began */
-		return connection_was_reused(c);
+		return may_be_repeated(c) || connection_was_reused(c);
 	default:
 		return false;
 	}
@@ -109,22 +117,76 @@ static int explain_unreachable(const struct http_call *c, struct err *e)
 				  : "no address answered");
 }
 
+/* What OpenSSL found (its X509_V_ERR_… numbers never change), and whether our clock decided it. */
+static const struct {
+	long verdict;
+	const char *words;
+	bool by_clock;
+} verdicts[] = {
+	{9, "its certificate is not valid yet", true},
+	{10, "its certificate has expired", true},
+	{18, "its certificate is signed by itself", false},
+	{19, "its chain ends in a certificate that is not trusted", false},
+	{20, "its certificate is not signed by a CA that is trusted", false},
+	{21, "its certificate is not signed by a CA that is trusted", false},
+	{62, "its certificate is for other names", false},
+	{64, "its certificate is for other addresses", false},
+};
+
+static int explain_verdict(const struct http_call *c, CURLcode result, struct err *e)
+{
+	char text[CURL_ERROR_SIZE], now[CLOCK_TEXT_SIZE];
+	const char *words = NULL;
+	bool by_clock = false;
+	long verdict = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+	for (size_t i = 0; i < COUNT_OF(verdicts); i++)
+		if (verdicts[i].verdict == verdict) {
+			words = verdicts[i].words;
+			by_clock = verdicts[i].by_clock;
+		}
+	if (by_clock)
+		return err_set(e, ERR_NET,
+			       "%s:%s could not be verified: %s, or the clock of this machine is "
+			       "wrong: it says %s (timedatectl set-ntp true sets it)",
+			       c->place.host, c->place.port, words,
+			       clock_format(clock_now(clock_system()), now));
+	return err_set(e, ERR_NET,
+		       "%s:%s could not be verified: %s (trusted is what %s holds; --ca-bundle "
+		       "changes that)",
+		       c->place.host, c->place.port,
+		       words != NULL ? words : detail(c, result, text, sizeof(text)),
+		       trust(c->http));
+}
+
 /* Trust is the operator's to change, but an expired or wrong certificate is the server's, and may
  * be a captive portal's that is gone tomorrow: so the request may be made again. */
 static int explain_trust(const struct http_call *c, CURLcode result, struct err *e)
 {
-	char text[CURL_ERROR_SIZE];
-
 	if (result == CURLE_SSL_CACERT_BADFILE)
 		return err_set(e, ERR_CONFIG,
 			       "the trusted CA certificates in %s cannot be read; --ca-bundle "
 			       "names others",
 			       trust(c->http));
-	return err_set(e, ERR_NET,
-		       "%s:%s could not be verified: %s (trusted is what %s holds; --ca-bundle "
-		       "changes that)",
-		       c->place.host, c->place.port, detail(c, result, text, sizeof(text)),
-		       trust(c->http));
+	return explain_verdict(c, result, e);
+}
+
+/* A transfer that began and did not end. */
+static int explain_broken(const struct http_call *c, CURLcode result, struct err *e)
+{
+	char text[CURL_ERROR_SIZE];
+	const char *words = "broke the connection";
+
+	if (result == CURLE_OPERATION_TIMEDOUT)
+		words = c->header_lines > 0 ? "did not finish its answer in time"
+					    : "did not answer in time";
+	else if (result == CURLE_GOT_NOTHING)
+		words = "closed the connection without an answer";
+	else if (c->header_lines > 0)
+		words = "broke the connection within its answer";
+	return err_set(e, ERR_NET, "%s:%s %s (%s)", c->place.host, c->place.port, words,
+		       detail(c, result, text, sizeof(text)));
 }
 
 static int explain_result(const struct http_call *c, CURLcode result, struct err *e)
@@ -149,13 +211,24 @@ static int explain_result(const struct http_call *c, CURLcode result, struct err
 	case CURLE_SSL_CONNECT_ERROR:
 		return err_set(e, ERR_NET, "%s:%s: the TLS handshake failed: %s", host, port,
 			       detail(c, result, text, sizeof(text)));
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+	case CURLE_HTTP2:
+	case CURLE_HTTP2_STREAM:
+	case CURLE_PARTIAL_FILE:
+		return explain_broken(c, result, e);
+	case CURLE_PROXY:
+		return err_set(e, ERR_NET, "the proxy did not let us through to %s:%s: %s", host,
+			       port, detail(c, result, text, sizeof(text)));
 	case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's was judged before: this is HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_BAD_CONTENT_ENCODING:
 		return err_set(e, ERR_PROTOCOL, "%s:%s did not answer in HTTP: %s", host, port,
 			       detail(c, result, text, sizeof(text)));
 	default:
-		return err_set(e, ERR_NET, "%s:%s: %s", host, port,
+		return err_set(e, ERR_NET, "the request to %s:%s failed: %s", host, port,
 			       detail(c, result, text, sizeof(text)));
 	}
 }
@@ -165,8 +238,11 @@ void http_call_explain(struct http_call *c, CURLcode result)
 	struct err *e = &c->failure;
 
 	if (connection_was_lost(c, result)) {
-		err_set(e, ERR_NET, "%s:%s closed a connection in use before it answered",
-			c->place.host, c->place.port);
+		if (c->header_lines == 0 && (c->posts || connection_was_reused(c)))
+			err_set(e, ERR_NET, "%s:%s closed a connection in use before it answered",
+				c->place.host, c->place.port);
+		else
+			explain_result(c, result, e);
 		(void)err_because(e, CAUSE_CONNECTION_LOST);
 		return;
 	}

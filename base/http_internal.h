@@ -75,6 +75,7 @@ struct http_call {
 	size_t header_lines;
 	bool opens;     /* a connection of its own */
 	bool goes_out;  /* the request has a connection */
+	bool posts;     /* else a GET or HEAD */
 	bool in_header; /* between a status line and its empty line */
 	enum http_stop stop;
 	unsigned gate_passed;         /* addresses that were allowed */
