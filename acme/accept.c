@@ -108,9 +108,10 @@ static int find_leaf(const struct x509_chain *c, const struct accept_wish *wish,
 			return 0;
 		}
 	}
-	if (first.code == ERR_NONE)
-		return err_set(e, ERR_PROTOCOL,
-			       "the certificate is for another key than the one ordered");
+	if (first.code == ERR_NONE) {
+		err_set(e, ERR_PROTOCOL, "the certificate is for another key than the one ordered");
+		return err_because(e, CAUSE_OTHER_KEY);
+	}
 	if (e != NULL)
 		*e = first;
 	return first.code;

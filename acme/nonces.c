@@ -49,6 +49,12 @@ char *nonces_take(struct nonces *n, int64_t now_ms)
 	return TAKE(n->items[n->count].value);
 }
 
+void nonces_forget(struct nonces *n, int64_t before_ms)
+{
+	while (n->count > 0 && n->items[0].since_ms < before_ms)
+		forget_oldest(n);
+}
+
 void nonces_clear(struct nonces *n)
 {
 	while (n->count > 0)

@@ -31,6 +31,9 @@ void nonces_add(struct nonces *n, const char *value, int64_t now_ms);
  * caller's. */
 char *nonces_take(struct nonces *n, int64_t now_ms);
 
+/* Forgets what was kept before a time: one of them was refused, and the others are older. */
+void nonces_forget(struct nonces *n, int64_t before_ms);
+
 void nonces_clear(struct nonces *n);
 
 #endif

@@ -15,17 +15,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY 86400
+#define DAY     86400
+#define LONGEST (31 * DAY)
+
+#define CLOCK_STEP 300 /* a clock may be set right by so much */
 
 #define MAX_HEAD          (32 * 1024)
 #define MAX_SHOWN_URL     200
 #define MAX_SHOWN_DETAILS 8
 
-static int64_t clamp(int64_t seconds)
+static int64_t clamp(int64_t seconds, int64_t most)
 {
 	if (seconds < 1)
 		return 1;
-	return seconds > DAY ? DAY : seconds;
+	return seconds > most ? most : seconds;
 }
 
 /* 'a' stands for a letter, '0' for a digit, '_' for a digit or a space, the rest for itself. */
@@ -95,11 +98,14 @@ static int year_of_two_digits(int digits, int64_t now)
 	return current - current % 100 + digits;
 }
 
-/* The three forms of RFC 9110 5.6.7: IMF-fixdate, RFC 850, asctime. */
-static bool http_date(const char *text, int64_t now, int64_t *ret_when)
+bool retry_date_parse(const char *text, int64_t now, int64_t *ret_when)
 {
-	const char *comma = strchr(text, ',');
+	const char *comma;
 	struct date d;
+
+	if (text == NULL)
+		return false;
+	comma = strchr(text, ',');
 
 	if (comma != NULL && shape_fits(comma, ", 00 aaa 0000 00:00:00 GMT")) {
 		const char *p = comma + 2;
@@ -128,7 +134,7 @@ static bool seconds_parse(const char *text, int64_t *ret_seconds)
 	if (*text == '\0' || strspn(text, "0123456789") != strlen(text))
 		return false;
 	for (; *text != '\0'; text++) {
-		if (seconds <= DAY)
+		if (seconds <= LONGEST)
 			seconds = seconds * 10 + (*text - '0');
 	}
 	*ret_seconds = seconds;
@@ -148,14 +154,19 @@ int64_t retry_after_parse(const char *header, int64_t now)
 	while (len > 0 && (header[len - 1] == ' ' || header[len - 1] == '\t'))
 		len--;
 	if (len >= sizeof(text))
-		return strspn(header, "0123456789") >= len ? DAY : 0;
+		return strspn(header, "0123456789") >= len ? LONGEST : 0;
 	memcpy(text, header, len);
 	text[len] = '\0';
 	if (seconds_parse(text, &value))
-		return clamp(value);
-	if (http_date(text, now, &value))
-		return clamp(value - now);
+		return clamp(value, LONGEST);
+	if (retry_date_parse(text, now, &value))
+		return clamp(value - now, LONGEST);
 	return 0;
+}
+
+int64_t retry_after_poll(int64_t retry_after)
+{
+	return retry_after > DAY ? DAY : retry_after;
 }
 
 /* status 0: any; IN_OBJECT: only inside a challenge or an order, where the CA speaks of what it
@@ -266,6 +277,12 @@ static const struct {
 	 "the CA paused the name after many failures: visit that page once the cause is mended"},
 	{"unauthorized", IN_OBJECT, NULL,
 	 "the CA fetched something else than our answer: does the name lead to this machine?"},
+	{"unauthorized", ANY, "deactivated",
+	 "the account is deactivated at the CA: everleaf account register --new makes another"},
+	{"unauthorized", ANY, "has status",
+	 "the CA has closed the account: everleaf account register --new makes another"},
+	{"unauthorized", ANY, "profile",
+	 "this account may not use that profile: choose another \"profile\" in the configuration"},
 	{"unauthorized", ANY, NULL, "the account may not do this"},
 	{"incorrectResponse", ANY, NULL,
 	 "the CA fetched something else than our answer: does the name lead to this machine?"},
@@ -276,7 +293,12 @@ static const struct {
 	{"tls", ANY, NULL,
 	 "the CA's TLS connection failed: something else answers on the TLS port"},
 	{"caa", ANY, NULL,
-	 "a CAA record of the domain forbids this CA: change the record or the CA"},
+	 "a CAA record of the domain forbids it: it names another CA, or its accounturi or "
+	 "validationmethods leave out this account or this challenge; change the record or the CA"},
+	{"rejectedIdentifier", ANY, "rofile",
+	 "this profile is not for that kind of name: choose a \"profile\" that the CA has for it "
+	 "(for "
+	 "IP addresses Let's Encrypt has shortlived)"},
 	{"rejectedIdentifier", ANY, NULL, "this CA issues no certificate for that name"},
 	{"unsupportedIdentifier", ANY, NULL, "this CA does not support that kind of name"},
 	{"userActionRequired", ANY, NULL, "nothing is tried again before you acted"},
@@ -290,7 +312,11 @@ static const struct {
 	{"invalidContact", ANY, NULL, "correct the contact address"},
 	{"unsupportedContact", ANY, NULL, "give a contact of the form mailto:you@example.org"},
 	{"invalidProfile", ANY, NULL, "choose a profile that the CA's directory lists"},
-	{"malformed", ANY, NULL, "the CA did not understand the request: is the server URL right?"},
+	{"malformed", ANY, "more than",
+	 "the certificate has more names than the CA or its profile allows: give it fewer, or "
+	 "another \"profile\""},
+	{"malformed", 404, NULL, "there is nothing at that URL: is the server URL right?"},
+	{"malformed", 405, NULL, "there is nothing at that URL: is the server URL right?"},
 };
 
 static const char *hint_find(const struct acme_problem *p)
@@ -332,6 +358,14 @@ static enum err_code class_code(const struct acme_problem *p, int64_t retry_afte
 	return ERR_PROBLEM;
 }
 
+/* Only a limit may take longer than a day to have room again. */
+static int64_t busy_seconds(const struct acme_problem *p, int64_t retry_after)
+{
+	bool limited = p->status == 429 || acme_problem_is(p, "rateLimited");
+
+	return limited ? retry_after : retry_after_poll(retry_after);
+}
+
 static void head_write(const struct acme_problem *p, struct buf *head)
 {
 	bool detail = p->detail != NULL && *p->detail != '\0';
@@ -371,7 +405,7 @@ int retry_error(const struct acme_problem *p, int64_t retry_after, int64_t now, 
 	enum err_code code = class_code(p, retry_after);
 	struct buf head AUTO_BUF = {0};
 	struct buf tail AUTO_BUF = {0};
-	int64_t retry_at = code == ERR_BUSY ? now + retry_after : 0;
+	int64_t retry_at = code == ERR_BUSY ? now + busy_seconds(p, retry_after) : 0;
 	char shown[sizeof(e->text)];
 
 	buf_init(&head, MAX_HEAD);
@@ -399,13 +433,22 @@ int64_t retry_backoff(int64_t failures, uint32_t spread)
 	return wait + wait / 4 * (int64_t)spread / (int64_t)UINT32_MAX;
 }
 
+/* What was written at a time that has not been was written by a wrong clock. */
+int64_t retry_until(const struct retry_wait *w, int64_t now)
+{
+	bool told = w->retry_at != 0 && w->next_at == w->retry_at &&
+		    w->error_at <= now + CLOCK_STEP && w->retry_at - w->error_at <= LONGEST;
+
+	return told || !clock_beyond(w->next_at, now) ? w->next_at : 0;
+}
+
 int64_t retry_poll_ms(int polls, int hinted)
 {
-	static const int64_t first[] = {200, 200, 500, 1000, 2000, 4000, 8000, 16000};
+	static const int64_t first[] = {200, 200, 500, 1000, 2000, 4000};
 
 	if (polls <= 0)
 		return hinted ? 20 : first[0];
 	if (polls >= (int)COUNT_OF(first))
-		return 30000;
+		return 5000;
 	return first[polls];
 }

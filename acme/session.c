@@ -92,6 +92,7 @@ static void call_bad_nonce(struct session_call *call, const char *nonce)
 	struct session *s = call->session;
 	struct err e = {0};
 
+	nonces_forget(&s->nonces, call->sent_ms);
 	if (call->bad_nonces < SESSION_MAX_BAD_NONCE) {
 		call->bad_nonces++;
 		if (nonce_ok(nonce))
@@ -133,6 +134,8 @@ static void call_answered(struct session_call *call, struct http_response *http)
 	struct err e = {0};
 	int r = response_read(http, &question, &answer, &e);
 
+	if (!call->request.unsigned_get) /* that may come out of a cache */
+		session_note_date(s, http);
 	if (suggests_moved(r, answer)) {
 		session_distrust_directory(s);
 		if (call_went_astray(call, http->status)) {
@@ -274,6 +277,20 @@ static void call_send(struct session_call *call, const char *nonce)
 	call_end_later(call, &e);
 }
 
+/* RFC 8555 has no dates in its requests, but what comes of an order would be judged by our clock.
+ */
+static bool call_waits_for_clock(struct session_call *call)
+{
+	struct err e = {0};
+	int r = 0;
+
+	if (call->request.target == ACME_TO_NEW_ORDER)
+		r = session_check_clock(call->session, &e);
+	if (r < 0)
+		call_end_later(call, &e);
+	return r != 0;
+}
+
 static void send_waiting(struct session *s)
 {
 	for (struct session_call *call = s->calls; call != NULL; call = call->next) {
@@ -285,6 +302,8 @@ static void send_waiting(struct session *s)
 			call_send_unsigned(call);
 			continue;
 		}
+		if (call_waits_for_clock(call))
+			continue;
 		nonce = TAKE(call->nonce);
 		if (nonce == NULL)
 			nonce = nonces_take(&s->nonces, clock_mono_ms(s->clock));

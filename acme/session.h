@@ -9,6 +9,8 @@
  * anew, at most SESSION_MAX_BAD_NONCE times; then the call fails with type "badNonce" (ERR_NET),
  * which is no failure of the order (HACKING.md). A call whose reused connection died
  * before an answer is signed and sent once more.
+ * A newOrder does not go out while our clock and the Date of the CA's answers are further apart
+ * than SESSION_CLOCK_SKEW: the call fails with ERR_CONFIG and a sentence about the clock.
  * The directory is given by the caller when it has a fresh copy, fetched otherwise, and fetched
  * again before the next request after any 404, 405 or malformed answer.
  */
@@ -28,6 +30,7 @@
 #define SESSION_MAX_NONCES       16
 #define SESSION_NONCE_IDLE_MS    (10 * 60 * 1000)
 #define SESSION_MAX_RENEWAL_INFO (16 * 1024)
+#define SESSION_CLOCK_SKEW       300 /* seconds that the two clocks may differ */
 
 struct session;
 struct session_call;

@@ -193,6 +193,8 @@ static void fetch_answered(struct fetch *f, struct http_response *http)
 
 	(void)response_read_plain(http, &question, &answer, &e);
 	fetch_free(f);
+	if (kind == FETCH_NONCE) /* a directory may come out of a cache */
+		session_note_date(s, http);
 	nonces_add(&s->nonces, nonce, clock_mono_ms(s->clock));
 	if (kind == FETCH_DIRECTORY)
 		directory_heard(s, answer, &e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * session_state — what a session remembers. Private to session.c (calls) and session_fetch.c
- * (the directory and nonces that calls wait for).
+ * session_state — what a session remembers. Private to session.c (calls), session_fetch.c
+ * (the directory and nonces that calls wait for) and session_clock.c (whose clock is wrong).
  */
 #ifndef ACME_SESSION_STATE_H
 #define ACME_SESSION_STATE_H
@@ -65,6 +65,8 @@ struct session {
 	bool directory_wanted;            /* read it before the next request */
 	bool directory_cached;            /* it is the caller's copy, never confirmed */
 	struct nonces nonces;
+	int64_t date; /* the CA's clock as its last answer told it, Unix seconds; 0: it did not */
+	int64_t date_ms; /* mono: when that came */
 	/* A fetch that was refused with a Retry-After is not repeated before that, whoever asks
 	 *. */
 	struct {
@@ -94,6 +96,14 @@ void session_fetch_directory(struct session *s);
 
 /* Asks for as many nonces as the waiting calls may have. The pool is empty. */
 void session_fetch_nonces(struct session *s);
+
+/* session_clock.c: remembers the Date of an answer (RFC 9110 6.6.1), if it has one. */
+void session_note_date(struct session *s, const struct http_response *http);
+
+/* Whether our clock is that of the CA, within SESSION_CLOCK_SKEW: 0: it is, or nothing is known; 1:
+ * it seems not, and the nonces are gone, so that the next answer says for certain; ERR_CONFIG: it
+ * is not. */
+int session_check_clock(struct session *s, struct err *e);
 
 /* Forgets every fetch. */
 void session_cancel_fetches(struct session *s);

@@ -49,6 +49,11 @@ int64_t clock_now(const struct clock *c)
 	return c->now(c->arg);
 }
 
+bool clock_beyond(int64_t when, int64_t now)
+{
+	return when > now + CLOCK_BEYOND;
+}
+
 int64_t clock_mono_ms(const struct clock *c)
 {
 	return c->mono_ms(c->arg);

@@ -31,6 +31,7 @@ static const char *const cause_names[ERR_CAUSES] = {
 	"connection-lost",
 	"no-renewal-info",
 	"account-refused",
+	"other-key",
 	"usage",
 	"held",
 	"replaced",

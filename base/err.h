@@ -38,6 +38,7 @@ enum err_cause {
 	CAUSE_CONNECTION_LOST, /* a connection in use was closed before the answer */
 	CAUSE_NO_RENEWAL_INFO, /* the CA's directory offers none */
 	CAUSE_ACCOUNT_REFUSED, /* the CA has the account, and it is not to be used */
+	CAUSE_OTHER_KEY,       /* the certificate is for another key than ours */
 	CAUSE_USAGE,           /* the command line */
 	CAUSE_HELD,            /* another program has the store: nothing was begun */
 	CAUSE_REPLACED,        /* the store's files are not those that are open */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BASE     "https://mock.example"
 #define MAX_BODY (1024 * 1024)
@@ -116,6 +117,18 @@ static void add_nonce(struct mock_ca *ca, struct mock_response *a)
 	ca->nonces[number] = false;
 	strlist_addf(&a->headers, "replay-nonce: n%zu_%08x", number,
 		     (unsigned)(mock_random(ca) & UINT32_MAX));
+}
+
+/* As every server does (RFC 9110 6.6.1). */
+static void add_date(const struct mock_ca *ca, struct mock_response *a)
+{
+	time_t when = (time_t)(mock_now(ca) + ca->config.date_ahead);
+	struct tm tm = {0};
+	char text[64];
+
+	MOCK_MUST(gmtime_r(&when, &tm) != NULL &&
+		  strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0);
+	strlist_addf(&a->headers, "date: %s", text);
 }
 
 /* --- where a request goes --- */
@@ -344,6 +357,7 @@ void mock_ca_answer(struct mock_ca *ca, const struct mock_request *q, struct moc
 		request_act(ca, q, r, a);
 		response_copy(&ca->last[kind], a);
 	}
+	add_date(ca, a);
 	r->body_len = a->body.len;
 	if (f != NULL)
 		spoil(ca, f, a);

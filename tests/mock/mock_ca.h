@@ -117,8 +117,9 @@ struct mock_ca_config {
 	int64_t process_ms;        /* how long issuing takes, with processing */
 	int64_t retry_after;       /* seconds, sent with what is not ready yet; 0: none */
 	int64_t lifetime;          /* of certificates, seconds; 0: 90 days */
-	bool terms;                /* newAccount has to agree to them */
-	bool renewal_info;         /* the directory has it */
+	int64_t date_ahead; /* seconds by which the Date of its answers is ahead of its clock */
+	bool terms;         /* newAccount has to agree to them */
+	bool renewal_info;  /* the directory has it */
 	enum mock_twist twist;
 	int64_t alternates; /* how many other chains it offers (RFC 8555 7.4.2); only the last one
 			     * is what an honest CA sends */

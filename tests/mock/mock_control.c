@@ -102,6 +102,7 @@ static const struct member config_members[] = {
 	{SAYS("validate_ms", MEMBER_NUMBER, config.ca.validate_ms)},
 	{SAYS("process_ms", MEMBER_NUMBER, config.ca.process_ms)},
 	{SAYS("retry_after", MEMBER_NUMBER, config.ca.retry_after)},
+	{SAYS("date_ahead", MEMBER_NUMBER, config.ca.date_ahead), .least = -1000000000},
 	{SAYS("lifetime", MEMBER_NUMBER, config.ca.lifetime)},
 	{SAYS("terms", MEMBER_FLAG, config.ca.terms)},
 	{SAYS("renewal_info", MEMBER_FLAG, config.ca.renewal_info)},

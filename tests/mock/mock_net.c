@@ -104,7 +104,8 @@ static void call_fail(struct mock_call *c, struct err *e)
 		err_set(e, ERR_NET, "%s: the connection ended within the answer", c->url);
 	else
 		err_set(e, ERR_NET, "%s: the connection ended before the answer", c->url);
-	if (c->answer.end == MOCK_LOST && c->answer.reused)
+	/* base/http.h: what does no harm twice may be asked for again whatever died */
+	if ((c->answer.end == MOCK_LOST && c->answer.reused) || !str_equal(c->method, "POST"))
 		(void)err_because(e, CAUSE_CONNECTION_LOST);
 }
 

@@ -76,6 +76,20 @@ static void only_the_idle_ones_are_forgotten(void **state)
 	assert_takes(&n, SESSION_NONCE_IDLE_MS + 1000, NULL);
 }
 
+static void those_before_a_time_are_forgotten(void **state)
+{
+	struct nonces n = {0};
+
+	(void)state;
+	nonces_add(&n, "a", 0);
+	nonces_add(&n, "b", 1000);
+	nonces_add(&n, "c", 2000);
+	nonces_forget(&n, 2000);
+	assert_takes(&n, 2000, "c");
+	assert_takes(&n, 2000, NULL);
+	nonces_forget(&n, 9000);
+}
+
 static void what_is_no_nonce_is_not_kept(void **state)
 {
 	static const char *const bad[] = {NULL, "", "a=", "a+b", "a/b", " a", "a,b", "\xc3\xa9"};
@@ -100,6 +114,7 @@ int main(void)
 		cmocka_unit_test(a_full_pool_forgets_its_oldest),
 		cmocka_unit_test(a_nonce_that_is_there_is_not_kept_twice),
 		cmocka_unit_test(only_the_idle_ones_are_forgotten),
+		cmocka_unit_test(those_before_a_time_are_forgotten),
 		cmocka_unit_test(what_is_no_nonce_is_not_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,9 @@
 #define NOW  1000000    /* Mon, 12 Jan 1970 13:46:40 GMT */
 #define LATE 1795000000 /* in 2026 */
 
-/* Retry-After as servers really send it (RFC 9110 10.2.3), clamped to [1 s, 24 h]. */
+#define LONGEST (31 * INT64_C(86400))
+
+/* Retry-After as servers really send it (RFC 9110 10.2.3), clamped to [1 s, 31 days]. */
 static const struct {
 	const char *header; /* NULL: the server sent none */
 	int64_t now;
@@ -29,7 +31,11 @@ static const struct {
 	{" 7 ", NOW, 7},
 	{"\t7\t", NOW, 7},
 	{"86400", NOW, 86400},
-	{"86401", NOW, 86400},
+	{"86401", NOW, 86401}, /* a limit of seven days */
+	{"604800", NOW, 604800},
+	{"2678400", NOW, LONGEST},
+	{"2678401", NOW, LONGEST},
+	{"Mon, 19 Jan 1970 13:46:40 GMT", NOW, 604800},
 	{"-5", NOW, 0}, /* not a number by the grammar: as if absent */
 	{"+5", NOW, 0},
 	{"1e9", NOW, 0},
@@ -38,16 +44,16 @@ static const struct {
 	{"5 6", NOW, 0},
 	{"120, 60", NOW, 0},
 	{"soon", NOW, 0},
-	{"99999999999999999999", NOW, 86400}, /* overflow is "very long", not an error */
-	{"999999999999999999999999999999999999999999999999999999999999999999999999", NOW, 86400},
+	{"99999999999999999999", NOW, LONGEST}, /* overflow is "very long", not an error */
+	{"999999999999999999999999999999999999999999999999999999999999999999999999", NOW, LONGEST},
 	{"Mon, 12 Jan 1970 13:46:50 GMT", NOW, 10},  /* IMF-fixdate */
 	{"Monday, 12-Jan-70 13:46:50 GMT", NOW, 10}, /* RFC 850 */
 	{"Mon Jan 12 13:46:50 1970", NOW, 10},       /* asctime */
 	{"Thu Jan  1 00:00:00 1970", NOW, 1},        /* a day of one digit */
 	{"Thu, 01 Jan 1970 00:00:00 GMT", NOW, 1},   /* a past date means now */
-	{"Fri, 31 Dec 9999 23:59:59 GMT", NOW, 86400},
-	{"Sunday, 06-Nov-94 08:49:37 GMT", LATE, 1},     /* 1994, as 2094 is over 50 years ahead */
-	{"Sunday, 06-Nov-36 08:49:37 GMT", LATE, 86400}, /* 2036 */
+	{"Fri, 31 Dec 9999 23:59:59 GMT", NOW, LONGEST},
+	{"Sunday, 06-Nov-94 08:49:37 GMT", LATE, 1}, /* 1994, as 2094 is over 50 years ahead */
+	{"Sunday, 06-Nov-36 08:49:37 GMT", LATE, LONGEST}, /* 2036 */
 	{"Mon, 12 Jan 1970 13:46:50 UTC", NOW, 0},
 	{"Mon, 12 Jan 1970 13:46:50", NOW, 0},
 	{"Mon, 12 Jan 1970 13:46:50 GMT ", NOW, 10},
@@ -61,7 +67,7 @@ static const struct {
 	{", ", NOW, 0},
 };
 
-static void a_retry_after_header_never_asks_for_more_than_a_day(void **state)
+static void a_retry_after_header_never_asks_for_more_than_a_month(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(retry_after); i++) {
@@ -197,6 +203,73 @@ static void a_refusal_about_who_we_are_is_told_from_one_about_what_we_asked(void
 	}
 }
 
+static const struct {
+	const char *type;
+	int status;
+	int64_t after, want;
+} waits[] = {
+	{"rateLimited", 429, 604800, 604800},
+	{"rateLimited", 403, 604800, 604800}, /* some say so */
+	{"", 429, 604800, 604800},
+	{"rateLimited", 429, 7, 7},
+	{"", 503, 604800, 86400}, /* a load balancer knows nothing of limits */
+	{"serverInternal", 500, 86401, 86400},
+	{"serverInternal", 503, 86400, 86400},
+};
+
+static void only_a_limit_holds_for_longer_than_a_day(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(waits); i++) {
+		AUTO_FREE char *type = mem_str(waits[i].type);
+		const struct acme_problem p = {.status = waits[i].status, .type = type};
+		struct err e = {0};
+
+		assert_int_equal(retry_error(&p, waits[i].after, NOW, &e), ERR_BUSY);
+		assert_int_equal(e.retry_at, NOW + waits[i].want);
+	}
+	assert_int_equal(retry_after_poll(604800), 86400);
+	assert_int_equal(retry_after_poll(5), 5);
+	assert_int_equal(retry_after_poll(0), 0);
+}
+
+#define DAYS(n) ((n)*INT64_C(86400))
+
+static const struct {
+	int64_t next_at, retry_at, error_at; /* after now */
+	bool waits;
+} rows[] = {
+	{60, 0, 0, true},
+	{DAYS(5) / 4, 0, 0, true}, /* a day and its spread */
+	{DAYS(5) / 4 + 1, 0, 0, false},
+	{DAYS(400), 0, DAYS(399), false},
+	{DAYS(7), DAYS(7), 0, true},         /* the CA said so */
+	{DAYS(7), DAYS(7), -DAYS(20), true}, /* … twenty days ago */
+	{DAYS(7), DAYS(7), 100, true},       /* the clock was set right by a minute or two */
+	{DAYS(7), DAYS(7), DAYS(6), false},  /* … at a time that has not been */
+	{DAYS(7), DAYS(7), 3600, false},
+	{DAYS(31), DAYS(31), 0, true},
+	{DAYS(31) + 1, DAYS(31) + 1, 0, false}, /* no CA can */
+	{DAYS(7), DAYS(6), 0, false},           /* it is not what the CA said */
+	{DAYS(1), DAYS(1), 3600, true},         /* what is a day at most is never doubted */
+};
+
+static void a_row_waits_as_long_as_the_ca_said_but_not_for_a_wrong_clock(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct retry_wait w = {
+			.next_at = LATE + rows[i].next_at,
+			.retry_at = rows[i].retry_at != 0 ? LATE + rows[i].retry_at : 0,
+			.error_at = LATE + rows[i].error_at,
+		};
+		bool right = retry_until(&w, LATE) == (rows[i].waits ? w.next_at : 0);
+
+		if (!right)
+			fail_msg("row %zu: %lld", i, (long long)retry_until(&w, LATE));
+	}
+}
+
 /* body → parts of the sentence */
 static const struct {
 	int status;
@@ -234,6 +307,34 @@ static const struct {
 	 "temporarily prevented. Please visit: https://ca.example/unpause?jwt=x\"}",
 	 0,
 	 {"https://ca.example/unpause?jwt=x", "the CA paused the name"}},
+	{403,
+	 "{\"type\":\"urn:ietf:params:acme:error:unauthorized\",\"detail\":\"Account is not valid, "
+	 "has "
+	 "status \\\"deactivated\\\"\"}",
+	 0,
+	 {"is deactivated at the CA", "account register --new"}},
+	{400,
+	 "{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"Order cannot contain "
+	 "more than "
+	 "25 identifiers\"}",
+	 0,
+	 {"more names than the CA or its profile allows"}},
+	{400,
+	 "{\"type\":\"urn:ietf:params:acme:error:rejectedIdentifier\",\"detail\":\"Default profile "
+	 "does not "
+	 "permit IP address identifiers.\"}",
+	 0,
+	 {"this profile is not for that kind of name", "shortlived"}},
+	{0,
+	 "{\"type\":\"urn:ietf:params:acme:error:caa\",\"detail\":\"CAA record for a.example "
+	 "prevents "
+	 "issuance\"}",
+	 0,
+	 {"accounturi or validationmethods"}},
+	{404,
+	 "{\"type\":\"urn:ietf:params:acme:error:malformed\",\"detail\":\"Page not found\"}",
+	 0,
+	 {"is the server URL right?"}},
 	{502, "<html>bad gateway</html>", 0, {"<html>bad gateway</html> (HTTP status 502)"}},
 	{404, "", 0, {"HTTP status 404"}},
 };
@@ -252,6 +353,17 @@ static void the_sentence_holds_what_the_ca_said_and_what_to_do(void **state)
 				fail_msg("no \"%s\" in: %s", sentences[i].want[k], e.text);
 		}
 	}
+}
+
+static void a_malformed_order_is_no_reason_to_doubt_the_url(void **state)
+{
+	char type[] = "malformed";
+	struct acme_problem p = {.status = 400, .type = type};
+	struct err e = {0};
+
+	(void)state;
+	(void)retry_error(&p, 0, NOW, &e);
+	assert_null(strstr(e.text, "URL"));
 }
 
 static void a_long_detail_does_not_push_the_url_to_visit_out_of_the_sentence(void **state)
@@ -333,32 +445,35 @@ static void the_spread_lies_between_none_and_a_quarter_and_repeats_itself(void *
 	assert_true(last > 107000);
 }
 
-static void polls_begin_early_and_end_at_half_a_minute(void **state)
+static void polls_begin_early_and_end_at_five_seconds(void **state)
 {
-	static const int64_t want[] = {200, 200, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
+	static const int64_t want[] = {200, 200, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000};
 
 	(void)state;
 	for (int i = 0; i < (int)COUNT_OF(want); i++) {
 		assert_int_equal(retry_poll_ms(i, 0), want[i]);
 		assert_int_equal(retry_poll_ms(i, 1), i == 0 ? 20 : want[i]);
 	}
-	assert_int_equal(retry_poll_ms(INT32_MAX, 0), 30000);
+	assert_int_equal(retry_poll_ms(INT32_MAX, 0), 5000);
 	assert_int_equal(retry_poll_ms(-1, 1), 20);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_retry_after_header_never_asks_for_more_than_a_day),
+		cmocka_unit_test(a_retry_after_header_never_asks_for_more_than_a_month),
+		cmocka_unit_test(only_a_limit_holds_for_longer_than_a_day),
+		cmocka_unit_test(a_row_waits_as_long_as_the_ca_said_but_not_for_a_wrong_clock),
 		cmocka_unit_test(each_type_and_status_has_one_class_and_one_code),
 		cmocka_unit_test(a_refusal_about_who_we_are_is_told_from_one_about_what_we_asked),
+		cmocka_unit_test(a_malformed_order_is_no_reason_to_doubt_the_url),
 		cmocka_unit_test(the_sentence_holds_what_the_ca_said_and_what_to_do),
 		cmocka_unit_test(a_long_detail_does_not_push_the_url_to_visit_out_of_the_sentence),
 		cmocka_unit_test(an_instance_that_is_no_https_url_is_not_recommended),
 		cmocka_unit_test(control_bytes_of_the_ca_do_not_reach_the_sentence),
 		cmocka_unit_test(failures_wait_1_10_100_minutes_and_then_a_day),
 		cmocka_unit_test(the_spread_lies_between_none_and_a_quarter_and_repeats_itself),
-		cmocka_unit_test(polls_begin_early_and_end_at_half_a_minute),
+		cmocka_unit_test(polls_begin_early_and_end_at_five_seconds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,9 +250,51 @@ static void a_refusal_of_any_media_type_is_a_problem(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+/* RFC 8555 knows of no clock, but RFC 9110 6.6.1 gives each answer a Date. */
+static const struct {
+	const char *date; /* of the answers; the loop's clock begins at the epoch */
+	bool ordered;
+} dates[] = {
+	{NULL, true},
+	{"date: nonsense", true},
+	{"date: Thu, 01 Jan 1970 00:04:50 GMT", true},
+	{"date: Thu, 01 Jan 1970 00:05:10 GMT", false},
+	{"date: Fri, 02 Jan 1970 00:00:00 GMT", false},
+	{"date: Wed, 31 Dec 1969 23:54:00 GMT", false},
+};
+
+static void no_order_goes_out_while_the_two_clocks_differ(void **state)
+{
+	struct fixture *f = *state;
+	AUTO_REQUEST struct acme_request *order = NULL;
+	struct strlist names AUTO_STRLIST = {0};
+
+	strlist_add(&names, "a.example");
+	order = request_new_order(&names, NULL, NULL);
+	for (size_t i = 0; i < COUNT_OF(dates); i++) {
+		const struct fake_ca_answer said[] = {
+			{.headers = {dates[i].date}, .forever = true}};
+		int before = f->ca->count[FAKE_CA_POST];
+
+		fake_loop_set_now(f->loop, 0);
+		SCRIPT(f->ca, FAKE_CA_NONCE, said);
+		fake_loop_advance(f->loop, SESSION_NONCE_IDLE_MS + 1000); /* no nonce is left */
+		fake_loop_set_now(f->loop, 0);
+		(void)session_submit(f->session, order, &f->signer, fixture_hear, &f->heard);
+		fixture_run(f);
+		assert_int_equal(f->ca->count[FAKE_CA_POST] - before, dates[i].ordered);
+		if (!dates[i].ordered)
+			assert_int_equal(f->heard.e.code, ERR_CONFIG);
+		(void)fixture_submit(f, &f->heard); /* anything else goes out all the same */
+		fixture_run(f);
+		assert_int_equal(f->heard.status, 200);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(no_order_goes_out_while_the_two_clocks_differ),
 		TEST(what_looks_moved_reads_the_directory_again_before_the_next_request),
 		TEST(an_answer_of_another_media_type_is_not_believed),
 		TEST(a_web_page_is_told_from_a_broken_ca),
