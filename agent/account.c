@@ -87,10 +87,8 @@ static int account_machine_save(struct step *s, bool release, struct err *e)
 
 static int account_machine_failed(struct step *s, const struct err *why, struct err *e)
 {
-	if (why->cause == CAUSE_BAD_NONCE) {
-		step_rests(s, why);
+	if (why->cause == CAUSE_BAD_NONCE && step_rests(s, why))
 		return 0;
-	}
 	return step_parks(s, why, e);
 }
 

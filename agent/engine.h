@@ -56,6 +56,9 @@ enum engine_issue {
 /* Adds a certificate to a command's scope. */
 void engine_add(struct engine *g, int64_t certificate_id, enum engine_issue issue);
 
+/* Whether it is in a command's scope as ISSUE_NOW. */
+bool engine_wants_now(const struct engine *g, int64_t certificate_id);
+
 /* One turn if something is to be done. *ret_ms: milliseconds until the next one is due (−1:
  * nothing is). It does not wait for another program that has the store: the turn comes later. An
  * error has ended the engine: ERR_STORE after several turns failed, or when the store's files were

@@ -173,7 +173,7 @@ static void limits_use(struct limits *l, enum limit_kind kind, const struct limi
 
 static bool is_exempt(enum limit_kind kind, const struct limit_wish *w)
 {
-	return w->replaces || (w->renews && (kind == LIMIT_ORDERS || kind == LIMIT_DOMAIN));
+	return w->exempt || (w->renews && (kind == LIMIT_ORDERS || kind == LIMIT_DOMAIN));
 }
 
 /* What it uses: of the limit on a set of names also when it is exempt from that. */
@@ -201,7 +201,7 @@ static void limits_add(struct limits *l, const struct past_order *o, int64_t now
 		set = identifier_set(&names);
 		had_set = identifier_set(&had);
 	}
-	w.replaces = o->replaces;
+	w.exempt = o->exempt;
 	w.renews = o->had != NULL && str_equal(set, had_set);
 	if (o->known)
 		limits_spend(l, &w, o->issued, o->began_at < now ? o->began_at : now);

@@ -8,8 +8,9 @@
  * is a bucket of 50 that gains one every 202 minutes. Other CAs have none here; what they say with
  * a Retry-After holds everywhere.
  *
- * An order that says what it replaces (RFC 9773 5) is exempt from all; one for exactly the names
- * of the present certificate from those on new orders and on registered domains.
+ * An order that says what it replaces (RFC 9773 5) is exempt from all while the CA advises just
+ * that: not once its window is over, so not when what it replaces was revoked. One for exactly the
+ * names of the present certificate is exempt from those on new orders and on registered domains.
  */
 #ifndef AGENT_LIMITS_H
 #define AGENT_LIMITS_H
@@ -23,8 +24,8 @@ struct limits;
 struct limit_wish {
 	int64_t account_id;
 	const struct strlist *names;
-	bool replaces; /* it will say which certificate it replaces */
-	bool renews;   /* this CA has issued a certificate for exactly these names */
+	bool exempt; /* it says what it replaces, and the CA's advised window is open */
+	bool renews; /* this CA has issued a certificate for exactly these names */
 };
 
 struct limit_verdict {

@@ -4,6 +4,7 @@
  * them: what a crash or another process left behind, what is due by the schedule, what a command
  * was asked for. Runs within a turn.
  */
+#include "acme/retry.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/outlook.h"
@@ -42,6 +43,13 @@ bool engine_target_busy(const struct engine *g, const struct step *except, int64
 		    deployment_target(g->steps[i]) == target_id)
 			return true;
 	return false;
+}
+
+bool engine_wants_now(const struct engine *g, int64_t certificate_id)
+{
+	const struct scope *scope = engine_scope(g, certificate_id);
+
+	return scope != NULL && scope->issue == ISSUE_NOW;
 }
 
 void engine_note_end(struct engine *g, const struct step *s)
@@ -116,19 +124,9 @@ static int look_claim(struct look *l, const struct machine *m, int64_t id, struc
 }
 
 /* A command goes over a back-off, once in a run, but not over a time the CA asked for. */
-static bool look_hurries(struct look *l, const struct machine *m, const struct open_row *row)
+static bool look_hurries(const struct look *l, const struct machine *m, const struct open_row *row)
 {
-	struct step s = {.engine = l->g, .machine = m, .id = row->id};
-	bool hurries = false;
-
-	if (!engine_hurries(l->g) || ended_here(l->g, m, row->id))
-		return false;
-	if (m->load(&s, NULL) == 0 && s.standing != NULL)
-		hurries =
-			s.standing->error.code != ERR_BUSY || s.standing->error.retry_at <= l->now;
-	m->forget(&s);
-	free(s.label);
-	return hurries;
+	return engine_hurries(l->g) && !ended_here(l->g, m, row->id) && row->retry_at <= l->now;
 }
 
 /* One that waits for the hook that called us is not waited for. */
@@ -148,14 +146,15 @@ static int look_elsewhere(struct look *l, const struct machine *m, const struct 
 static int look_row(struct look *l, const struct machine *m, const struct open_row *row,
 		    struct err *e)
 {
+	const struct retry_wait wait = {row->next_at, row->retry_at, row->error_at};
+	int64_t until = retry_until(&wait, l->now);
+
 	if (step_of(l->g, m, row->id) != NULL)
 		return 0;
 	if (row->taken && !row->mine)
 		return look_elsewhere(l, m, row, e);
-	/* more than a day ahead was written by a wrong clock (HACKING.md, rule 6) */
-	if (row->next_at > l->now && row->next_at <= l->now + 86400 + 86400 / 4 &&
-	    !look_hurries(l, m, row)) {
-		look_later(l, row->next_at);
+	if (until > l->now && !look_hurries(l, m, row)) {
+		look_later(l, until);
 		return 0;
 	}
 	return look_claim(l, m, row->id, e);

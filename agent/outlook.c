@@ -60,7 +60,8 @@ static int outlook_renews(struct store *s, const struct outlook *o, const char *
 	return r;
 }
 
-/* What is not due has no limits yet, and what replaces one has none at all. */
+/* What is not due has no limits yet, and what replaces one when the CA advises it has none at all.
+ */
 static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 {
 	const struct certificate *c = o->in.certificate;
@@ -77,7 +78,7 @@ static int outlook_limit(struct store *s, struct outlook *o, struct err *e)
 	if (r != 0 || a == NULL || !limits_known(a->server))
 		return r;
 	replaces = outlook_replaces(s, o);
-	if (replaces != NULL)
+	if (replaces != NULL && schedule_in_window(&o->in))
 		return 0;
 	r = limits_find(o->book, a->server, o->in.now, &o->limits, e);
 	if (r != 0)

@@ -33,7 +33,8 @@ struct plan_item {
 	const char *deploys;          /* a line with the name and one with the window of each */
 	int64_t when;                 /* of what comes next */
 	int64_t created_at, not_before, not_after; /* of what is live then */
-	int64_t previous_at, issued;
+	int64_t previous_at, issued, hasty;
+	int64_t advised_from, advised_until; /* the CA's advice about that; 0: none */
 	enum schedule_what what;
 	bool live;     /* there is something that is served */
 	bool replaces; /* its orders will say what they replace */
@@ -101,12 +102,17 @@ static void item_fill(struct plan_item *item, const struct certificate *c, const
 	item->when = o->next.when;
 	item->what = o->next.what;
 	item->issued = o->renewal.issued;
+	item->hasty = o->renewal.hasty;
 	item->live = o->live != NULL;
 	if (o->live == NULL)
 		return;
 	item->created_at = o->live->created_at;
 	item->not_before = o->live->not_before;
 	item->not_after = o->live->not_after;
+	if (schedule_in_force(&o->in)) {
+		item->advised_from = o->info->window_start;
+		item->advised_until = o->info->window_end;
+	}
 }
 
 static int item_read(struct plan *plan, const struct certificate *c, struct plan_item *item,
@@ -307,7 +313,7 @@ static void item_deploys(struct plan_work *w, const struct plan_item *item, int6
 static void item_schedule(const struct plan_work *w, struct plan_item *item, int64_t at)
 {
 	const struct certificate certificate = {.id = item->certificate_id};
-	const struct renewal renewal = {.issued = item->issued};
+	struct renewal renewal = {.issued = item->issued};
 	const struct version live = {
 		.created_at = item->created_at,
 		.not_before = item->not_before,
@@ -321,8 +327,11 @@ static void item_schedule(const struct plan_work *w, struct plan_item *item, int
 		.seed = store_seed(w->c->store),
 		.now = at,
 	};
-	struct schedule next = schedule(&in);
+	struct schedule next;
 
+	item->hasty = schedule_is_hasty(&in) ? item->hasty + 1 : 0;
+	renewal.hasty = item->hasty;
+	next = schedule(&in);
 	item->what = next.what;
 	/* it may be dated back by more than it lives */
 	item->when = next.when < at + SHORTEST ? at + SHORTEST : next.when;
@@ -348,7 +357,8 @@ static void item_is_issued(struct plan *plan, struct plan_item *item, int64_t at
 		  });
 	item_deploys(plan->work, &before, at);
 	plan->loads[(at - plan->from) / DAY]++;
-	item->previous_at = item->live ? item->created_at : 0;
+	item->previous_at = item->what == SCHEDULE_RENEW ? item->created_at : 0;
+	item->advised_from = item->advised_until = 0;
 	item->created_at = at;
 	item->live = true;
 	item->issued++;
@@ -387,6 +397,13 @@ static void limits_note(struct plan *plan, const struct limits *limits,
 	limit_rooms_free(rooms, count);
 }
 
+/* Of what there is not yet the CA will advise the time at which it is planned. */
+static bool item_is_exempt(const struct plan_item *item, int64_t at)
+{
+	return item->replaces &&
+	       (item->advised_until == 0 || (item->advised_from <= at && at < item->advised_until));
+}
+
 /* *ret_free: it can be issued at that time; else it waits until there is room. */
 static int item_limits(struct plan *plan, struct plan_item *item, int64_t at, bool *ret_free,
 		       struct err *e)
@@ -395,7 +412,7 @@ static int item_limits(struct plan *plan, struct plan_item *item, int64_t at, bo
 	const struct limit_wish wish = {
 		.account_id = item->account_id,
 		.names = &names,
-		.replaces = item->replaces,
+		.exempt = item_is_exempt(item, at),
 		.renews = item->what == SCHEDULE_RENEW,
 	};
 	struct limit_verdict verdict;

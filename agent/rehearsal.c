@@ -269,6 +269,12 @@ static char *deployment_text(struct rehearsal *h, const struct deployment *d)
 	return wish_brief(settings);
 }
 
+/* It was issued where no staging server is known, so it counts like any other. */
+static bool outcome_is_real(const struct outcome *o)
+{
+	return o->version != NULL && wishing_is_real(o->account->server);
+}
+
 static void outcome_print(struct rehearsal *h, const struct outcome *o)
 {
 	const char *error = outcome_error(o);
@@ -287,6 +293,10 @@ static void outcome_print(struct rehearsal *h, const struct outcome *o)
 		error = deployment_error(o->deployments[i]);
 		printf("  %s: %s\n", text, error != NULL ? error : "could be deployed");
 	}
+	if (outcome_is_real(o))
+		printf("  no staging server of this CA is known, so it has issued a real "
+		       "certificate: "
+		       "that was thrown away, and counts against the CA's limits\n");
 	trial_print(o->hooks);
 }
 
@@ -298,6 +308,7 @@ static struct json *outcome_json(struct rehearsal *h, const struct outcome *o)
 	json_put_text(j, "certificate", o->certificate->name);
 	json_put_text(j, "server", o->account->server);
 	json_put_flag(j, "issued", o->version != NULL);
+	json_put_flag(j, "real", outcome_is_real(o));
 	json_put_text(j, "error", outcome_error(o));
 	json_put(j, "not_before", report_time(o->version != NULL ? o->version->not_before : 0));
 	json_put(j, "not_after", report_time(o->version != NULL ? o->version->not_after : 0));

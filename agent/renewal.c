@@ -97,6 +97,27 @@ static int key_ask(struct step *s, struct err *e)
 	return r != 0 ? r : work_key(s, m->wish->key, e);
 }
 
+/* Neither a person asked for it before its time, nor is something else wanted. */
+static bool order_renews(const struct step *s, const struct outlook *now)
+{
+	return now->next.what == SCHEDULE_RENEW &&
+	       (now->next.due <= now->in.now || !engine_wants_now(s->engine, s->id));
+}
+
+/* For people, in the history: why this order is there at all. */
+static void order_told(struct step *s, const struct order *o, const struct outlook *now)
+{
+	bool early = now->next.what == SCHEDULE_RENEW && !o->renews;
+	const char *url = now->info != NULL && schedule_in_force(&now->in)
+				  ? now->info->explanation_url
+				  : NULL;
+	AUTO_FREE char *names = strlist_join(&o->names, ", ");
+
+	step_event(s, "ordered", "%s: %s%s%s", names,
+		   early ? "somebody asked for it before it is due" : now->next.why,
+		   !early && url != NULL ? "; see " : "", !early && url != NULL ? url : "");
+}
+
 static int order_fill(struct step *s, const struct key *key, struct order *o, struct err *e)
 {
 	struct renewal_memory *m = s->memory;
@@ -106,6 +127,8 @@ static int order_fill(struct step *s, const struct key *key, struct order *o, st
 	if (r != 0)
 		return r;
 	o->replaces = outlook_replaces(engine_store(s->engine), &now);
+	o->exempt = o->replaces != NULL && schedule_in_window(&now.in);
+	o->renews = order_renews(s, &now);
 	o->certificate_id = s->id;
 	o->account_id = m->certificate->account_id;
 	o->key_kind = mem_str(key_kind_name(m->wish->key));
@@ -114,6 +137,7 @@ static int order_fill(struct step *s, const struct key *key, struct order *o, st
 	o->wish = mem_str(m->certificate->wish);
 	o->stage = mem_str("new");
 	o->created_at = step_now(s);
+	order_told(s, o, &now);
 	return key_csr(key, &o->names, &o->csr, e);
 }
 

@@ -78,6 +78,7 @@ static int info_ends(struct step *s, int64_t next_at, struct err *e)
 static void info_forget_window(struct renewal_info *info)
 {
 	info->window_start = info->window_end = 0;
+	info->urgent = false;
 	mem_set_str(&info->explanation_url, NULL);
 }
 
@@ -156,6 +157,21 @@ static void info_moved(struct step *s, const struct acme_renewal_info *heard)
 		   heard->explanation_url != NULL ? heard->explanation_url : "");
 }
 
+/* A window that is over when it is first heard, although the version is young or had another one,
+ * says that it is to be replaced at once (RFC 9773 4.2). One that time has left behind stays as it
+ * is, and says nothing. */
+static bool info_is_urgent(const struct info_memory *m, const struct acme_renewal_info *heard,
+			   int64_t now)
+{
+	const struct renewal_info *before = m->info;
+	bool same = before->version_id == m->live->id && before->window_end != 0;
+	bool young = now - m->live->not_before < m->live->not_after - now;
+
+	if (same && before->window_start == heard->start && before->window_end == heard->end)
+		return before->urgent;
+	return heard->end <= now && (same || young);
+}
+
 static int ask_hear(struct step *s, struct work *w, struct err *e)
 {
 	AUTO_RENEWAL_INFO struct acme_renewal_info *heard = NULL;
@@ -176,6 +192,7 @@ static int ask_hear(struct step *s, struct work *w, struct err *e)
 	info_moved(s, heard);
 	if (info->version_id != memory(s)->live->id)
 		info->refused = false;
+	info->urgent = info_is_urgent(memory(s), heard, step_now(s));
 	info->window_start = heard->start;
 	info->window_end = heard->end;
 	mem_set_str(&info->explanation_url, heard->explanation_url);

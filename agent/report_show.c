@@ -125,6 +125,7 @@ static struct json *limits_json(const struct page *p)
 static struct json *page_json(const struct page *p)
 {
 	struct json *j = report_json(p->report);
+	struct json *wish = settings_json(p->report->certificate->wish);
 	const struct version *live = p->report->live;
 
 	json_put_flag(j, "paused", p->report->certificate->paused);
@@ -133,7 +134,8 @@ static struct json *page_json(const struct page *p)
 	json_put_text(j, "issuer", live != NULL ? live->issuer : NULL);
 	json_put_text(j, "fingerprint", live != NULL ? live->fingerprint : NULL);
 	json_put_text(j, "key_type", live != NULL ? live->key_kind : NULL);
-	json_put(j, "wish", settings_json(p->report->certificate->wish));
+	json_put_text(j, "profile", json_get_text(wish, "profile"));
+	json_put(j, "wish", wish);
 	json_put(j, "deployments", deployments_json(p));
 	json_put(j, "versions", versions_json(p));
 	json_put(j, "limits", limits_json(p));
@@ -187,9 +189,13 @@ static void print_wish(const struct page *p)
 {
 	AUTO_WISH struct wish *wish = NULL;
 	AUTO_FREE char *brief = NULL;
+	const char *profile;
 
 	if (wish_parse(p->report->certificate->wish, &wish, NULL) != 0)
 		return;
+	profile = json_get_text(wish->root, "profile");
+	if (profile != NULL)
+		printf("profile      %s\n", profile);
 	brief = wish_brief(wish->solver);
 	printf("answered by  %s\n", brief);
 	print_hook("pre-hook ", &wish->pre_hook);

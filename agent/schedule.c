@@ -5,6 +5,7 @@
 #include "agent/schedule.h"
 
 #include "acme/identifier.h"
+#include "acme/retry.h"
 #include "base/clock.h"
 #include "base/key.h"
 
@@ -12,9 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MINUTE 60
-#define HOUR   3600
-#define DAY    86400
+#define MINUTE    60
+#define HOUR      3600
+#define DAY       86400
+#define ABANDONED (30 * DAY) /* so long after its end nobody waits for it any more */
 
 /* A number in [0, below) that is the same for the same text in every process. */
 static int64_t schedule_choose(const struct schedule_input *in, const char *text, int64_t below)
@@ -48,11 +50,21 @@ static struct schedule schedule_lifetime(const struct schedule_input *in)
 	return s;
 }
 
-/* What the CA said is about this version. */
-static bool is_advised(const struct schedule_input *in)
+bool schedule_in_force(const struct schedule_input *in)
 {
-	return in->info != NULL && in->info->version_id == in->live->id &&
+	return in->live != NULL && in->info != NULL && in->info->version_id == in->live->id &&
 	       in->info->window_end > in->info->window_start;
+}
+
+bool schedule_in_window(const struct schedule_input *in)
+{
+	return schedule_in_force(in) && in->info->window_start <= in->now &&
+	       in->now < in->info->window_end;
+}
+
+static bool is_urgent(const struct schedule_input *in)
+{
+	return schedule_in_force(in) && in->info->urgent;
 }
 
 /* A window that lies too late, by mistake or malice, does not let it expire. */
@@ -81,12 +93,45 @@ static struct schedule schedule_advised(const struct schedule_input *in)
 static void schedule_pace(const struct schedule_input *in, struct schedule *s)
 {
 	int64_t apart = (in->live->not_after - in->live->created_at) / 8;
-	int64_t until = in->previous_at + (apart < DAY ? apart : DAY);
+	int64_t until;
 
+	apart = apart < DAY ? apart : DAY;
+	until = in->previous_at + (apart > MINUTE ? apart : MINUTE);
 	if (in->previous_at == 0 || in->previous_at > in->now || until <= s->due)
 		return;
 	s->due = until;
 	snprintf(s->why, sizeof(s->why), "the last two were issued shortly after one another");
+}
+
+bool schedule_is_hasty(const struct schedule_input *in)
+{
+	return schedule_lifetime(in).due <= in->live->created_at;
+}
+
+int64_t schedule_floor(const struct version *v, int64_t hasty)
+{
+	int64_t left = v->not_after - v->created_at;
+	int64_t most = left >= 4 * MINUTE ? left / 2 : HOUR;
+	int64_t wait = MINUTE;
+
+	while (hasty-- > 1 && wait < DAY)
+		wait *= 2;
+	most = most < DAY ? most : DAY;
+	return wait < most ? wait : most;
+}
+
+/* What is due as soon as it comes would be renewed without end. */
+static void schedule_slow(const struct schedule_input *in, struct schedule *s)
+{
+	int64_t until;
+
+	if (in->renewal->hasty == 0 || in->live->created_at > in->now)
+		return;
+	until = in->live->created_at + schedule_floor(in->live, in->renewal->hasty);
+	if (until <= s->due)
+		return;
+	s->due = until;
+	snprintf(s->why, sizeof(s->why), "it was due when it was issued");
 }
 
 static void names_without(const struct schedule_input *in, struct strlist *names)
@@ -158,8 +203,9 @@ static struct schedule schedule_wanted(const struct schedule_input *in)
 		snprintf(s.why, sizeof(s.why), "%s", misses);
 		return s;
 	}
-	s = is_advised(in) ? schedule_advised(in) : schedule_lifetime(in);
+	s = schedule_in_force(in) ? schedule_advised(in) : schedule_lifetime(in);
 	schedule_pace(in, &s);
+	schedule_slow(in, &s);
 	schedule_left_out(in, &s);
 	return s;
 }
@@ -174,29 +220,32 @@ static const char *schedule_rests(const struct certificate *c)
 	return c->dropped_at != 0 ? "its configuration file says nothing of it any more" : NULL;
 }
 
-int64_t schedule_patience(int64_t failed_at, int64_t not_after)
+int64_t schedule_patience(int64_t failed_at, int64_t not_after, bool urgent)
 {
 	int64_t left = not_after - failed_at;
+	int64_t patience = left / 6 > MINUTE ? left / 6 : MINUTE;
 
-	if (left <= 0)
+	if (not_after == 0 || left <= -ABANDONED)
 		return INT64_MAX;
-	return left / 6 > MINUTE ? left / 6 : MINUTE;
+	if (left <= 0 || (urgent && patience > HOUR))
+		return HOUR;
+	return patience;
 }
 
 /* Failures put it off, but not longer than its end allows. */
 static void schedule_back_off(const struct schedule_input *in, struct schedule *s)
 {
-	int64_t failed_at = in->renewal->error_at;
-	int64_t until = in->renewal->next_at;
+	const struct renewal *r = in->renewal;
+	const struct retry_wait wait = {r->next_at, r->error.retry_at, r->error_at};
+	int64_t until = retry_until(&wait, in->now);
 	int64_t patience;
 
-	if (in->renewal->failures == 0 || until <= s->due)
+	if (r->failures == 0 || until <= s->due)
 		return;
-	if (until > in->now + DAY + DAY / 4)
-		until = in->now; /* written by a wrong clock (HACKING.md, rule 6) */
-	patience = schedule_patience(failed_at, in->live != NULL ? in->live->not_after : 0);
-	if (until - failed_at > patience)
-		until = failed_at + patience;
+	patience = schedule_patience(r->error_at, in->live != NULL ? in->live->not_after : 0,
+				     is_urgent(in));
+	if (r->error.retry_at == 0 && until - r->error_at > patience)
+		until = r->error_at + patience;
 	if (until <= s->due)
 		return;
 	s->when = until;
@@ -210,11 +259,11 @@ static int64_t refusals_cost(const struct schedule_input *in)
 	size_t row = in->refusals < (int64_t)COUNT_OF(days) ? (size_t)in->refusals : COUNT_OF(days);
 	int64_t wait = days[row - 1] * DAY;
 	int64_t patience =
-		schedule_patience(in->refused_at, in->live != NULL ? in->live->not_after : 0);
+		DAY; /* also when nothing valid is left: each costs the CA a certificate */
 
-	if (patience == INT64_MAX)
-		patience = DAY;
-	else if (patience < HOUR)
+	if (in->live != NULL && in->live->not_after > in->refused_at)
+		patience = schedule_patience(in->refused_at, in->live->not_after, false);
+	if (patience < HOUR)
 		patience = HOUR;
 	return wait < patience ? wait : patience;
 }
@@ -271,7 +320,7 @@ int64_t schedule_asks_at(const struct schedule_input *in)
 	    in->live->not_after <= in->now || schedule_rests(in->certificate) != NULL)
 		return INT64_MAX;
 	if (in->info->version_id != in->live->id ||
-	    in->info->standing.next_at > in->now + DAY + DAY / 4) /* by a wrong clock */
+	    clock_beyond(in->info->standing.next_at, in->now))
 		return in->now;
 	return in->info->standing.next_at;
 }

@@ -55,7 +55,10 @@ struct schedule {
  *
  * Either way a renewal and the one before it are a day apart (or an eighth of what a short one
  * lives): a CA whose every window is over, or a clock that is months ahead, would have one
- * certificate after the other without end.
+ * certificate after the other without end. What a person asked for, or another wish, is no renewal.
+ *
+ * One that is due when it is issued, because it has lived most of its life by then, is renewed
+ * after schedule_floor.
  *
  * Optional names that failed are left out, and tried again once a day.
  *
@@ -71,8 +74,24 @@ void schedule_names(const struct schedule_input *in, struct strlist *names);
 
 /* How long a back-off may be for a certificate that ends at not_after: a sixth of what is left at
  * the failure, so that it is not missed, and a minute at least, so that its end makes no storm.
- * Once it has ended no hurry helps: INT64_MAX. */
-int64_t schedule_patience(int64_t failed_at, int64_t not_after);
+ * Once it has ended an hour, and so when it is urgent, because the CA has revoked it or is about
+ * to: nothing valid is served. When there never was one (0), or the end is a month ago: INT64_MAX.
+ */
+int64_t schedule_patience(int64_t failed_at, int64_t not_after, bool urgent);
+
+/* Whether the live version was due when it was issued, whatever the CA advises. */
+bool schedule_is_hasty(const struct schedule_input *in);
+
+/* How long after its issue the hasty-th such version in a row is renewed: a minute, doubling up to
+ * half of what was left of it (an hour, when that is not worth a minute or two), and a day. */
+int64_t schedule_floor(const struct version *v, int64_t hasty);
+
+/* Whether the CA's advice is about the live version. */
+bool schedule_in_force(const struct schedule_input *in);
+
+/* Whether now is within the window of the CA's advice about the live version: only then is an order
+ * that replaces it exempt from the CA's limits (letsencrypt.org/docs/rate-limits). */
+bool schedule_in_window(const struct schedule_input *in);
 
 /* Whether the CA may and should be asked about the live version now: never before the time that was
  * set, not when it is expired or has no id (RFC 9773 4.3). */

@@ -175,12 +175,12 @@ static int order_machine_failed(struct step *s, const struct err *why, struct er
 	bool moved = false, heard = false;
 	int r;
 
-	if (why->cause == CAUSE_BAD_NONCE ||
-	    (why->cause == CAUSE_ORDER_TAKEN && s->parks < ORDER_TAKEN_RESTS)) {
+	if (why->cause == CAUSE_BAD_NONCE && step_rests(s, why)) {
 		order_memory(s)->finalized = 0; /* the CA has not looked at the CSR */
-		step_rests(s, why);
 		return 0;
 	}
+	if (why->cause == CAUSE_ORDER_TAKEN && s->parks < ORDER_TAKEN_RESTS && step_rests(s, why))
+		return 0;
 	r = order_doubts(s, why, &heard, e);
 	if (r != 0 || heard)
 		return r;
@@ -407,6 +407,7 @@ void order_waits(struct step *s, int64_t retry_after, int64_t ms)
 {
 	char when[CLOCK_TEXT_SIZE];
 
+	retry_after = retry_after_poll(retry_after);
 	if (retry_after > 0) {
 		ms = retry_after * 1000;
 		step_log(s, LOG_NOTICE, "the CA asks to be asked again at %s",

@@ -49,6 +49,8 @@ struct order_memory {
 	size_t challenge_count;
 	struct refusals refusals;  /* of them so far */
 	char *thumbprint;          /* of the account's key (RFC 8555 8.1) */
+	bool alone;                /* asked for without what it replaces, which was refused */
+	bool taken;                /* the CA has taken our CSR */
 	bool resumed;              /* taken up again from its row */
 	bool left;                 /* who showed its answers has ended, or stood still meanwhile */
 	bool asked;                /* this step has asked the CA to judge or to issue */

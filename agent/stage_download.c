@@ -12,6 +12,7 @@
 #include "acme/accept.h"
 #include "agent/engine.h"
 #include "agent/leave_out.h"
+#include "agent/schedule.h"
 #include "agent/targets.h"
 #include "store/deployment.h"
 #include "store/renewal_info.h"
@@ -80,6 +81,16 @@ static int wish_of_live(struct step *s, const struct version *live, struct accep
 	return r;
 }
 
+/* The CA has not taken our CSR, so it took somebody's: CAs hand an account that asks for the same
+ * names again the order that is there (RFC 8555 7.4 allows it). */
+static int download_of_another(struct err *e)
+{
+	err_set(e, ERR_PROTOCOL,
+		"another machine with the same account has finished this order, and its "
+		"certificate is for that one's key: give each machine an account of its own");
+	return err_because(e, CAUSE_INTERRUPTED);
+}
+
 static int download_accept(struct step *s, const struct work *w, struct x509_chain **ret_chain,
 			   struct err *e)
 {
@@ -101,6 +112,10 @@ static int download_accept(struct step *s, const struct work *w, struct x509_cha
 	if (r != 0)
 		return r;
 	r = accept_chain(w->response->body.data, w->response->body.len, &wish, ret_chain, e);
+	if (r != 0 && e->cause == CAUSE_OTHER_KEY && !order_memory(s)->taken)
+		return download_of_another(e);
+	if (r != 0)
+		e->cause = CAUSE_NONE; /* taken, it is a mistake of the CA's */
 	return r != 0 ? err_while(e, "the issued certificate is refused%s",
 				  live != NULL ? ", the present one stays" : "")
 		      : 0;
@@ -155,10 +170,8 @@ static int download_refused(struct step *s, const struct work *w, struct err *e)
 	struct order_memory *m = order_memory(s);
 
 	if (m->refusal.code == ERR_NONE) {
-		if (is_damaged(w) && ++m->downloads < DOWNLOAD_LIMIT) {
-			step_rests(s, e);
+		if (is_damaged(w) && ++m->downloads < DOWNLOAD_LIMIT && step_rests(s, e))
 			return 0;
-		}
 		strlist_copy(&m->alternates, &w->response->alternates);
 	}
 	return download_next(s, e);
@@ -205,20 +218,45 @@ static int version_new(struct step *s, const struct x509_chain *chain, struct ve
 	return version_insert(engine_store(s->engine), v, e);
 }
 
-static int renewal_succeeded(struct step *s, struct err *e)
+/* Renewed at once it would be due again: people are told, and it waits. */
+static void renewal_slows(struct step *s, const struct version *v, struct renewal *renewal)
 {
+	char at[CLOCK_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+
+	renewal->next_at = v->created_at + schedule_floor(v, renewal->hasty);
+	renewal->error_at = v->created_at;
+	err_set(&renewal->error, ERR_PROTOCOL,
+		"the certificate was due for renewal when it was issued, since it ends at %s "
+		"already: it is renewed at %s; ask the CA for longer lifetimes, and see whether "
+		"the clocks are right",
+		clock_format(v->not_after, until), clock_format(renewal->next_at, at));
+	step_log(s, LOG_ERROR, "%s", renewal->error.text);
+}
+
+static int renewal_succeeded(struct step *s, const struct version *v, struct err *e)
+{
+	struct store *store = engine_store(s->engine);
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	struct renewal before = {0};
 	struct renewal renewal = {
 		.certificate_id = s->certificate_id,
 		.succeeded_at = step_now(s),
 	};
-
-	AUTO_CERTIFICATE struct certificate *c = NULL;
-	struct store *store = engine_store(s->engine);
-	int r = renewal_save(store, &renewal, e);
+	struct schedule_input in = {
+		.live = v, .renewal = &before, .seed = store_seed(store), .now = step_now(s)};
+	int r = certificate_load(store, s->certificate_id, &c, e);
 
 	if (r == 0)
-		r = certificate_load(store, s->certificate_id, &c, e);
+		r = renewal_load(store, s->certificate_id, &before, e);
 	if (r != 0 || c == NULL)
+		return r;
+	in.certificate = c;
+	if (schedule_is_hasty(&in)) {
+		renewal.hasty = before.hasty + 1;
+		renewal_slows(s, v, &renewal);
+	}
+	r = renewal_save(store, &renewal, e);
+	if (r != 0)
 		return r;
 	return leave_out_none(store, c, &order_memory(s)->order->names, e);
 }
@@ -234,7 +272,7 @@ static int download_publish(struct step *s, const struct x509_chain *chain, stru
 	if (r == 0)
 		r = targets_deploy(engine_store(s->engine), v, order_memory(s)->wish->deploy, e);
 	if (r == 0)
-		r = renewal_succeeded(s, e);
+		r = renewal_succeeded(s, v, e);
 	if (r != 0)
 		return r;
 	step_event(s, "issued", "certificate %s, valid until %s, issued by %s", v->serial,

@@ -49,6 +49,7 @@ static int finalize_hear(struct step *s, struct work *w, struct err *e)
 	r = order_read(s, w, &acme, e);
 	if (r != 0)
 		return r;
+	m->taken = true;
 	if (acme->status != ACME_PROCESSING)
 		return order_follows(s, TAKE(acme), e);
 	r = order_follows(s, TAKE(acme), e);

@@ -86,35 +86,57 @@ static int new_ask(struct step *s, struct err *e)
 	return order_asks(s, 0, request_new_order(&o->names, profile, o->replaces), e);
 }
 
-/* Whatever the CA says against an order that replaces one, without it the order may be fine: CAs
- * disagree about the status and the type of that refusal (RFC 9773 5 has 409 alreadyReplaced). */
+/* Types that name what is refused, and it is not the predecessor. */
+static const char *const of_the_order[] = {
+	"accountDoesNotExist",
+	"badNonce",
+	"caa",
+	"externalAccountRequired",
+	"invalidProfile",
+	"rateLimited",
+	"rejectedIdentifier",
+	"unsupportedIdentifier",
+	"userActionRequired",
+};
+
+/* Without what it replaces the order may be fine: CAs disagree about the status and the type of
+ * that refusal (RFC 9773 5 has 409 alreadyReplaced; Boulder's are malformed, unauthorized, or a
+ * 404). */
 static bool new_refuses_to_replace(const struct order *o, const struct work *w)
 {
 	const struct acme_problem *p = w->response != NULL ? w->response->problem : NULL;
 
-	return p != NULL && o->replaces != NULL && p->status >= 400 && p->status <= 500 &&
-	       p->status != 429 && !acme_problem_is(p, "rateLimited") &&
-	       !acme_problem_is(p, "badNonce") && !acme_problem_is(p, "userActionRequired") &&
-	       !acme_problem_is(p, "accountDoesNotExist") && p->status != 401;
+	if (p == NULL || o->replaces == NULL || p->status < 400 || p->status > 500 ||
+	    p->status == 429 || p->status == 401)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(of_the_order); i++)
+		if (acme_problem_is(p, of_the_order[i]))
+			return false;
+	return true;
 }
 
-/* An internal error (500) may be this order's only: the next one asks again. */
+/* Whether it was the predecessor that was refused, the answer to this one tells. */
 static int new_without_replaces(struct step *s, const struct work *w, struct err *e)
 {
-	struct order *o = order_memory(s)->order;
-	AUTO_CERTIFICATE struct certificate *c = NULL;
-	int r;
+	struct order_memory *m = order_memory(s);
 
-	r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
-	if (r == 0 && c != NULL && w->response->problem->status < 500)
-		r = renewal_info_refused(engine_store(s->engine), c->id, c->live_version_id, e);
-	if (r != 0)
-		return r;
+	/* an internal error (500) may be this order's only: the next one asks again */
+	m->alone = w->response->problem->status < 500;
 	step_log(s, LOG_NOTICE,
 		 "the CA does not take the order as the successor of the present certificate; "
 		 "it is asked for an independent one");
-	mem_set_str(&o->replaces, NULL);
+	mem_set_str(&m->order->replaces, NULL);
 	return step_goes(s, &stage_new, e);
+}
+
+static int new_remembers_refusal(struct step *s, struct err *e)
+{
+	AUTO_CERTIFICATE struct certificate *c = NULL;
+	int r = certificate_load(engine_store(s->engine), s->certificate_id, &c, e);
+
+	if (r != 0 || c == NULL)
+		return r;
+	return renewal_info_refused(engine_store(s->engine), c->id, c->live_version_id, e);
 }
 
 /* The order's own name for an identifier in the CA's spelling; NULL: the order is not about it. */
@@ -166,6 +188,11 @@ static int new_hear(struct step *s, struct work *w, struct err *e)
 		return new_refused(s, w, e);
 	if (w->response->location == NULL)
 		return err_set(e, ERR_PROTOCOL, "the CA's new order has no Location");
+	if (m->alone) {
+		r = new_remembers_refusal(s, e);
+		if (r != 0)
+			return r;
+	}
 	mem_set_str(&m->order->url, w->response->location);
 	step_log(s, LOG_NOTICE, "the CA accepted the order for %zu name%s", m->order->names.count,
 		 m->order->names.count == 1 ? "" : "s");

@@ -144,10 +144,8 @@ static int withdraw_trouble(struct step *s, const struct work *w)
 	struct err why = w->error;
 
 	err_while(&why, "%s", what);
-	if (m->phase == WITHDRAW_ANSWERS && ++m->polls < WITHDRAW_TRIES) {
-		step_rests(s, &why);
+	if (m->phase == WITHDRAW_ANSWERS && ++m->polls < WITHDRAW_TRIES && step_rests(s, &why))
 		return 1;
-	}
 	step_log(s, LOG_ERROR, "%s", why.text);
 	step_event(s, "left", "%s", why.text);
 	return 0;

@@ -10,6 +10,7 @@
 #include "agent/schedule.h"
 #include "base/log.h"
 #include "store/event.h"
+#include "store/renewal_info.h"
 #include "store/version.h"
 
 #include <stdlib.h>
@@ -90,44 +91,59 @@ void step_waits(struct step *s, int64_t ms)
 	s->due_ms = clock_mono_ms(engine_clock(s->engine)) + ms;
 }
 
-void step_rests(struct step *s, const struct err *why)
+bool step_rests(struct step *s, const struct err *why)
 {
 	int64_t ms = (int64_t)1000 << (s->parks < 5 ? s->parks : 5);
+
+	if (s->parks >= STEP_RESTS)
+		return false;
 
 	ms = ms < 30000 ? ms : 30000;
 	step_log(s, LOG_NOTICE, "%s; it is tried again in %lld s", why->text, (long long)ms / 1000);
 	s->parks++;
 	works_drop(s);
 	step_waits(s, ms);
+	return true;
 }
 
-/* The live certificate's end; 0: there is none. */
-static int64_t step_live_until(const struct step *s)
+/* How long a back-off may be because of the live certificate; of an account those that use it. */
+static int64_t step_patience(const struct step *s)
 {
 	AUTO_CERTIFICATE struct certificate *c = NULL;
 	AUTO_VERSION struct version *live = NULL;
+	AUTO_INFO_ROW struct renewal_info *info = NULL;
 	struct store *store = engine_store(s->engine);
+	int64_t now = step_now(s);
+	int64_t end = 0;
 
+	if (s->machine == &machine_account) {
+		(void)certificate_first_end(store, s->id, &end, NULL);
+		return schedule_patience(now, end, false);
+	}
 	if (s->certificate_id == 0 || certificate_load(store, s->certificate_id, &c, NULL) != 0 ||
 	    c == NULL || c->live_version_id == 0 ||
 	    version_load(store, c->live_version_id, &live, NULL) != 0 || live == NULL)
-		return 0;
-	return live->not_after;
+		return INT64_MAX;
+	(void)renewal_info_load(store, c->id, &info, NULL);
+	return schedule_patience(now, live->not_after,
+				 info != NULL && info->version_id == live->id && info->urgent);
 }
 
 /* When it goes on, and whether the failure counts. */
 static int64_t step_back_off(const struct step *s, const struct err *why, int64_t *failures,
-			     int64_t set_at)
+			     const struct retry_wait *set)
 {
 	int64_t now = step_now(s);
-	int64_t patience = schedule_patience(now, step_live_until(s));
+	int64_t set_at = retry_until(set, now);
+	int64_t patience = step_patience(s);
 	int64_t wait;
 
 	if (why->code == ERR_BUSY && why->retry_at > 0) {
 		(*failures)++;
 		return why->retry_at;
 	}
-	if (*failures > 0 && set_at > now && set_at <= now + 86400 + 86400 / 4)
+	/* by hand, before its time: not when its end or its CA's advice made the time shorter */
+	if (*failures > 0 && set_at > now && (set->retry_at != 0 || now - set->error_at < patience))
 		return set_at;
 	(*failures)++;
 	wait = retry_backoff(*failures, step_spread(s));
@@ -142,7 +158,8 @@ int step_parks(struct step *s, const struct err *why, struct err *e)
 int step_parks_before(struct step *s, const struct err *why, int64_t latest, struct err *e)
 {
 	struct standing *st = s->standing;
-	int64_t next_at = step_back_off(s, why, &st->failures, st->next_at);
+	const struct retry_wait set = {st->next_at, st->error.retry_at, st->error_at};
+	int64_t next_at = step_back_off(s, why, &st->failures, &set);
 
 	return step_parks_until(s, why, next_at < latest ? next_at : latest, e);
 }
@@ -177,13 +194,15 @@ int step_certificate_failed(struct step *s, const struct err *why, struct err *e
 {
 	struct store *store = engine_store(s->engine);
 	struct renewal renewal = {0};
+	struct retry_wait set;
 	int r;
 
 	engine_says(s->engine, s->certificate_id);
 	r = renewal_load(store, s->certificate_id, &renewal, e);
 	if (r != 0)
 		return r;
-	renewal.next_at = step_back_off(s, why, &renewal.failures, renewal.next_at);
+	set = (struct retry_wait){renewal.next_at, renewal.error.retry_at, renewal.error_at};
+	renewal.next_at = step_back_off(s, why, &renewal.failures, &set);
 	renewal.replaced = 0;
 	renewal.error = *why;
 	renewal.error_at = step_now(s);

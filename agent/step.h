@@ -88,13 +88,15 @@ int step_keeps(struct step *s, struct err *e);
 void step_waits(struct step *s, int64_t ms);
 
 /* The same stage asks again after 1 s, doubling to 30 s, because of why: for what is no failure
- * (HACKING.md, rule 7). */
-void step_rests(struct step *s, const struct err *why);
+ * (HACKING.md, rule 7). False: it has rested STEP_RESTS times, two minutes, and does no more: it is
+ * a failure like any other. */
+#define STEP_RESTS 8
+bool step_rests(struct step *s, const struct err *why);
 
 /* A failure: gives the row back because of why (kept with the row) and forgets the step. It goes on
  * when the CA said, else after 1, 10, 100 minutes, then daily, but within schedule_patience of the
- * live certificate. A try that an operator's hand made within a back-off is not
- * counted: the time that was set holds. */
+ * live certificate (an account's: of the first to end of those that use it). A try that an
+ * operator's hand made within a back-off is not counted: the time that was set holds. */
 int step_parks(struct step *s, const struct err *why, struct err *e);
 
 /* The same, but it goes on at the latest then. */

@@ -72,6 +72,14 @@ int wishing_server(const char *server, bool staging, const char **ret_url, struc
 	return 0;
 }
 
+bool wishing_is_real(const char *url)
+{
+	for (size_t i = 0; i < COUNT_OF(servers); i++)
+		if (servers[i].staging != NULL && str_equal(servers[i].staging, url))
+			return false;
+	return true;
+}
+
 const char *wishing_staging(const char *url)
 {
 	for (size_t i = 0; i < COUNT_OF(servers); i++)

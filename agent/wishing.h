@@ -22,6 +22,10 @@ int wishing(const struct options *o, const char *old, const struct strlist *name
  * false. "usage" when it is neither. Borrowed. */
 int wishing_server(const char *server, bool staging, const char **ret_url, struct err *e);
 
+/* Whether nothing is known of a staging server of that CA, and it is none itself as far as is
+ * known. */
+bool wishing_is_real(const char *url);
+
 /* The server to rehearse at for a directory URL: its CA's staging server where that is known, else
  * the same. Borrowed. */
 const char *wishing_staging(const char *url);

@@ -227,7 +227,7 @@ int account_open(struct store *s, int64_t wanted, struct open_rows *ret_rows, st
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db,
-		"SELECT id, 0, next_at, owner FROM account "
+		"SELECT id, 0, next_at, err_retry_at, error_at, owner FROM account "
 		"WHERE ((stage NOT IN ('ready', 'dead') OR doubt <> '') AND (id = $1 OR EXISTS "
 		"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
 		"OR EXISTS (SELECT 1 FROM acme_order AS o "

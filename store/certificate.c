@@ -271,9 +271,6 @@ int certificate_list_of_files(struct store *s, struct certificate ***ret_certifi
 	return certificate_all(&q, ret_certificates, ret_count, e);
 }
 
-/* More than a day ahead was written by a wrong clock (HACKING.md, rule 6). */
-#define LOOK_LIMIT (STORE_DAY + STORE_DAY / 4)
-
 /* The first column of every row. */
 static int ids_step(struct sql *q, struct id_list *l, struct err *e)
 {
@@ -297,7 +294,7 @@ static int due_ids(struct store *s, struct id_list *l, struct err *e)
 	const int64_t now = clock_now(s->clock);
 
 	sql_bind_int(&q, now);
-	sql_bind_int(&q, now + LOOK_LIMIT);
+	sql_bind_int(&q, now + CLOCK_BEYOND);
 	return ids_step(&q, l, e);
 }
 
@@ -319,9 +316,25 @@ int certificate_list_wanting(struct store *s, bool notices, struct certificate *
 	const int64_t now = clock_now(s->clock);
 
 	sql_bind_int(&q, now);
-	sql_bind_int(&q, now + LOOK_LIMIT);
+	sql_bind_int(&q, now + CLOCK_BEYOND);
 	sql_bind_int(&q, notices);
 	return certificate_all(&q, ret_certificates, ret_count, e);
+}
+
+int certificate_first_end(struct store *s, int64_t account_id, int64_t *ret_end, struct err *e)
+{
+	struct sql q AUTO_SQL = sql_start(
+		&s->db,
+		"SELECT coalesce(min(v.not_after), 0) FROM certificate AS c JOIN version AS v "
+		"ON v.id = c.live_version_id WHERE c.account_id = $1 "
+		"AND c.removed_at = 0 AND c.paused = 0");
+	int r;
+
+	sql_bind_int(&q, account_id);
+	r = sql_row(&q, "min(not_after)", account_id, e);
+	if (r == 0)
+		*ret_end = sql_int(&q);
+	return r;
 }
 
 int certificate_of_account(struct store *s, int64_t account_id, struct id_list *ret_ids,
@@ -352,7 +365,7 @@ int certificate_wants(struct store *s, int64_t id, bool notices, bool *ret_wants
 
 	sql_bind_int(&q, id);
 	sql_bind_int(&q, now);
-	sql_bind_int(&q, now + LOOK_LIMIT);
+	sql_bind_int(&q, now + CLOCK_BEYOND);
 	sql_bind_int(&q, notices);
 	r = sql_row(&q, "certificate", id, e);
 	if (r == 0)
@@ -458,7 +471,7 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "SELECT failures, next_at, err_code, err_type, err_text, err_retry_at, "
-			"error_at, succeeded_at, replaced, issued FROM renewal "
+			"error_at, succeeded_at, replaced, hasty, issued FROM renewal "
 			"WHERE certificate_id = $1");
 	int r;
 
@@ -473,6 +486,7 @@ int renewal_load(struct store *s, int64_t certificate_id, struct renewal *ret_re
 	ret_renewal->error_at = sql_int(&q);
 	ret_renewal->succeeded_at = sql_int(&q);
 	ret_renewal->replaced = sql_int(&q);
+	ret_renewal->hasty = sql_int(&q);
 	ret_renewal->issued = sql_int(&q);
 	return 0;
 }
@@ -482,8 +496,8 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE renewal SET failures = $1, next_at = $2, err_code = $3, "
 				  "err_type = $4, err_text = $5, err_retry_at = $6, error_at = $7, "
-				  "succeeded_at = $8, replaced = $9, look_at = 0 "
-				  "WHERE certificate_id = $10 "
+				  "succeeded_at = $8, replaced = $9, hasty = $10, look_at = 0 "
+				  "WHERE certificate_id = $11 "
 				  "RETURNING certificate_id");
 	int ret;
 
@@ -493,6 +507,7 @@ int renewal_save(struct store *s, const struct renewal *r, struct err *e)
 	sql_bind_int(&q, r->error_at);
 	sql_bind_int(&q, r->succeeded_at);
 	sql_bind_int(&q, r->replaced);
+	sql_bind_int(&q, r->hasty);
 	sql_bind_int(&q, r->certificate_id);
 	ret = sql_row(&q, "renewal of certificate", r->certificate_id, e);
 	return ret == 0 ? notice_look(s, r->certificate_id, 0, e) : ret;

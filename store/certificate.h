@@ -38,6 +38,7 @@ struct renewal {
 	int64_t error_at;
 	int64_t succeeded_at; /* 0: never */
 	int64_t replaced;     /* orders in a row that another one took the place of at once */
+	int64_t hasty;        /* versions in a row that were due when they were issued */
 	int64_t issued;       /* versions so far; only version_insert changes it */
 };
 
@@ -90,6 +91,9 @@ int certificate_due(struct store *s, struct id_list *ret_due, int64_t *ret_next,
  * deployment and, if wanted, with a notice to be looked at. */
 int certificate_list_wanting(struct store *s, bool notices, struct certificate ***ret_certificates,
 			     size_t *ret_count, struct err *e);
+
+/* When the live version ends that ends first of those that use an account; 0: there is none. */
+int certificate_first_end(struct store *s, int64_t account_id, int64_t *ret_end, struct err *e);
 
 /* Ids of those that use an account. */
 int certificate_of_account(struct store *s, int64_t account_id, struct id_list *ret_ids,

@@ -369,7 +369,8 @@ int deployment_open(struct store *s, int64_t certificate_id, struct open_rows *r
 		    struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db, "SELECT d.id, d.certificate_id, d.next_at, d.owner FROM deployment AS d "
+		&s->db, "SELECT d.id, d.certificate_id, d.next_at, d.err_retry_at, d.error_at, "
+			"d.owner FROM deployment AS d "
 			"WHERE d.ended_at = 0 AND ($1 = 0 OR d.certificate_id = $1) "
 			"AND NOT EXISTS (SELECT 1 FROM deployment AS earlier "
 			"WHERE earlier.version_id = d.version_id AND earlier.ended_at = 0 "

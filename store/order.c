@@ -14,9 +14,8 @@
 
 #define COLUMNS                                                                                    \
 	"id, certificate_id, account_id, key_id, key_kind, key_hash, names, wish, replaces, csr, " \
-	"url, stage, hooked, issued, version_id, created_at, ended_at, " STANDING_COLUMNS          \
-	", err_cause, "                                                                            \
-	"shown_by, processing_at"
+	"url, stage, hooked, issued, version_id, created_at, ended_at, renews, "                   \
+	"exempt, " STANDING_COLUMNS ", err_cause, shown_by, processing_at"
 
 static struct order *order_read(struct sql *q)
 {
@@ -41,6 +40,8 @@ static struct order *order_read(struct sql *q)
 	o->version_id = sql_int(q);
 	o->created_at = sql_int(q);
 	o->ended_at = sql_int(q);
+	o->renews = sql_bool(q);
+	o->exempt = sql_bool(q);
 	standing_read(q, &o->standing);
 	sql_copy(q, cause, sizeof(cause));
 	o->standing.error.cause = err_cause_parse(cause);
@@ -97,14 +98,16 @@ static int order_add(struct store *s, const struct order *o, int64_t id, int64_t
 		&s->db,
 		"INSERT INTO acme_order (id, certificate_id, account_id, key_id, key_kind, "
 		"key_hash, names, wish, replaces, csr, url, stage, hooked, version_id, "
-		"created_at, ended_at, owner, fence, attempts) "
+		"created_at, ended_at, owner, fence, attempts, renews, exempt) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, "
-		"$16, 1, 1) ON CONFLICT DO NOTHING RETURNING id");
+		"$16, 1, 1, $17, $18) ON CONFLICT DO NOTHING RETURNING id");
 
 	sql_bind_int(&q, id);
 	order_bind(&q, o);
 	sql_bind_int(&q, created_at);
 	sql_bind_text(&q, s->owner);
+	sql_bind_int(&q, o->renews);
+	sql_bind_int(&q, o->exempt);
 	return sql_step(&q, e);
 }
 
@@ -207,10 +210,11 @@ int order_save(struct store *s, const struct order *o, bool release, struct err 
 
 int order_open(struct store *s, int64_t certificate_id, struct open_rows *ret_rows, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "SELECT id, certificate_id, next_at, owner FROM acme_order "
-				  "WHERE ended_at = 0 AND ($1 = 0 OR certificate_id = $1) "
-				  "ORDER BY next_at, id");
+	struct sql q AUTO_SQL = sql_start(
+		&s->db,
+		"SELECT id, certificate_id, next_at, err_retry_at, error_at, owner FROM acme_order "
+		"WHERE ended_at = 0 AND ($1 = 0 OR certificate_id = $1) "
+		"ORDER BY next_at, id");
 
 	sql_bind_int(&q, certificate_id);
 	return open_rows_read(&q, s, ret_rows, e);

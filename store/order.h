@@ -21,6 +21,8 @@ struct order {
 	struct strlist names;
 	char *wish;         /* JSON, as it was at birth */
 	char *replaces;     /* ARI id of the version it replaces, or NULL (RFC 9773 5) */
+	bool renews;        /* the schedule asked for it: no person, and no other wish */
+	bool exempt;        /* the CA's limits do not count it, if it replaces something */
 	struct buf csr;     /* DER */
 	char *url;          /* NULL before the CA answered newOrder */
 	char *stage;        /* "new", "authorize", "present", "withdraw", "done", "failed" */

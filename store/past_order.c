@@ -14,7 +14,7 @@ static void past_order_read(struct sql *q, struct past_order *o)
 	o->account_id = sql_int(q);
 	o->names = sql_text(q);
 	o->had = sql_text(q);
-	o->replaces = sql_bool(q);
+	o->exempt = sql_bool(q);
 	o->known = sql_bool(q);
 	o->issued = sql_bool(q);
 	o->began_at = sql_int(q);
@@ -28,7 +28,7 @@ int past_orders_read(struct store *s, const char *server, int64_t after, struct 
 		&s->db,
 		"SELECT o.account_id, o.names, (SELECT v.names FROM version AS v "
 		"WHERE v.certificate_id = o.certificate_id AND v.order_id < o.id "
-		"ORDER BY v.id DESC LIMIT 1), o.replaces IS NOT NULL, "
+		"ORDER BY v.id DESC LIMIT 1), o.replaces IS NOT NULL AND o.exempt, "
 		"o.url IS NOT NULL OR o.ended_at = 0, o.stage <> 'failed' OR o.issued, "
 		"o.created_at, "
 		"CASE WHEN o.stage = 'failed' AND o.err_type IN ('connection', 'dns', 'tls', "

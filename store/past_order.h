@@ -10,11 +10,11 @@
 
 struct past_order {
 	int64_t account_id;
-	char *names;   /* joined by a space */
-	char *had;     /* those of the certificate's version then; NULL: there was none */
-	bool replaces; /* it said which certificate it replaces (RFC 9773 5) */
-	bool known;    /* the CA has answered newOrder, or may yet */
-	bool issued;   /* a certificate came of it, also one that we refused; or may yet */
+	char *names; /* joined by a space */
+	char *had;   /* those of the certificate's version then; NULL: there was none */
+	bool exempt; /* it said what it replaces (RFC 9773 5) while the CA advised that */
+	bool known;  /* the CA has answered newOrder, or may yet */
+	bool issued; /* a certificate came of it, also one that we refused; or may yet */
 	int64_t began_at;
 	int64_t refused_at; /* when the CA could not validate its names; 0: it did not say so */
 };

@@ -13,7 +13,7 @@
 
 #define COLUMNS                                                                                    \
 	"id, version_id, window_start, window_end, explanation_url, asked_at, "                    \
-	"refused, " STANDING_COLUMNS
+	"refused, urgent, " STANDING_COLUMNS
 
 int renewal_info_load(struct store *s, int64_t certificate_id, struct renewal_info **ret_info,
 		      struct err *e)
@@ -36,6 +36,7 @@ int renewal_info_load(struct store *s, int64_t certificate_id, struct renewal_in
 		i->explanation_url = sql_text(&q);
 		i->asked_at = sql_int(&q);
 		i->refused = sql_bool(&q);
+		i->urgent = sql_bool(&q);
 		standing_read(&q, &i->standing);
 	}
 	*ret_info = i;
@@ -47,8 +48,8 @@ int renewal_info_save(struct store *s, const struct renewal_info *i, bool releas
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE renewal_info SET " STANDING_SET ", version_id = $10, "
 				  "window_start = $11, window_end = $12, explanation_url = $13, "
-				  "asked_at = $14, refused = $15 "
-				  "WHERE id = $16 AND owner = $17 AND fence = $18 RETURNING id");
+				  "asked_at = $14, refused = $15, urgent = $16 "
+				  "WHERE id = $17 AND owner = $18 AND fence = $19 RETURNING id");
 	int r;
 
 	standing_bind(&q, s, &i->standing, release);
@@ -58,6 +59,7 @@ int renewal_info_save(struct store *s, const struct renewal_info *i, bool releas
 	sql_bind_text(&q, i->explanation_url);
 	sql_bind_int(&q, i->asked_at);
 	sql_bind_int(&q, i->refused);
+	sql_bind_int(&q, i->urgent);
 	r = standing_save(&q, s, i->id, i->standing.fence, e);
 	return r == 0 ? renewal_look(s, i->id, 0, e) : r;
 }

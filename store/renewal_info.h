@@ -14,6 +14,7 @@ struct renewal_info {
 	int64_t window_start, window_end; /* Unix seconds; window_end 0: no valid answer */
 	char *explanation_url;            /* or NULL */
 	int64_t asked_at;                 /* last answer or failure; 0: never */
+	bool urgent;  /* it advises to replace it at once: it is revoked, or soon will be */
 	bool refused; /* the CA refused an order that replaces this version (RFC 9773 5) */
 	struct standing standing; /* next_at: when to ask again */
 };

@@ -200,6 +200,8 @@ int open_rows_read(struct sql *q, const struct store *s, struct open_rows *ret_r
 		row.id = sql_int(q);
 		row.certificate_id = sql_int(q);
 		row.next_at = sql_int(q);
+		row.retry_at = sql_int(q);
+		row.error_at = sql_int(q);
 		sql_copy(q, owner, sizeof(owner));
 		row.taken = owner_alive_cached(s, owner, &alive, &dead);
 		row.mine = strcmp(owner, s->owner) == 0;

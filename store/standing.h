@@ -51,8 +51,10 @@ struct open_row {
 	int64_t id;
 	int64_t certificate_id; /* 0 for accounts */
 	int64_t next_at;
-	bool taken; /* a living process has it */
-	bool mine;  /* … and it is this one */
+	int64_t retry_at; /* of its last error: the CA asked for that time; else 0 */
+	int64_t error_at; /* … when that was */
+	bool taken;       /* a living process has it */
+	bool mine;        /* … and it is this one */
 };
 
 struct open_rows {

@@ -224,13 +224,15 @@ int version_list(struct store *s, int64_t certificate_id, struct version ***ret_
 
 int version_previous_at(struct store *s, const struct version *v, int64_t *ret_at, struct err *e)
 {
-	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT created_at FROM version WHERE "
-						  "certificate_id = $1 AND id < $2 "
-						  "ORDER BY id DESC LIMIT 1");
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "SELECT created_at FROM version WHERE certificate_id = $1 AND id < $2 "
+			"AND NOT EXISTS (SELECT 1 FROM acme_order AS o WHERE o.id = $3 "
+			"AND NOT o.renews) ORDER BY id DESC LIMIT 1");
 	int r;
 
 	sql_bind_int(&q, v->certificate_id);
 	sql_bind_int(&q, v->id);
+	sql_bind_int(&q, v->order_id);
 	r = sql_step(&q, e);
 	if (r >= 0)
 		*ret_at = r > 0 ? sql_int(&q) : 0;

@@ -43,7 +43,7 @@ int version_list(struct store *s, int64_t certificate_id, struct version ***ret_
 		 size_t *ret_count, struct err *e);
 
 /* When the certificate's version before this one was issued; *ret_at is 0 when there is none (any
- * more). */
+ * more), or when it was not the schedule that asked for this one (struct order, renews). */
 int version_previous_at(struct store *s, const struct version *v, int64_t *ret_at, struct err *e);
 
 void version_free(struct version *v);

@@ -37,3 +37,15 @@ ALTER TABLE account ADD COLUMN doubt TEXT NOT NULL DEFAULT ''
 	CHECK (doubt IN ('', 'check', 'refused'));
 ALTER TABLE account ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE account ADD COLUMN checked_at INTEGER NOT NULL DEFAULT 0;
+
+-- renews: the schedule asked for the order, and neither a person nor another wish. exempt: what it
+-- replaces was in the window of the CA's advice, so that the CA's limits did not count it.
+ALTER TABLE acme_order ADD COLUMN renews INTEGER NOT NULL DEFAULT 1 CHECK (renews IN (0, 1));
+ALTER TABLE acme_order ADD COLUMN exempt INTEGER NOT NULL DEFAULT 0 CHECK (exempt IN (0, 1));
+
+UPDATE acme_order SET exempt = 1 WHERE replaces IS NOT NULL;
+
+-- hasty: versions in a row that were due when they were issued. urgent: the CA's advice is to
+-- replace the version at once, because it was revoked or soon will be.
+ALTER TABLE renewal ADD COLUMN hasty INTEGER NOT NULL DEFAULT 0 CHECK (hasty >= 0);
+ALTER TABLE renewal_info ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0 CHECK (urgent IN (0, 1));

@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_MS 20
 #define MAX_BODY  (1024 * 1024)
@@ -393,6 +394,17 @@ static void act(struct quick_ca *ca, struct asked *a, struct http_response *r)
 	}
 }
 
+static void say_date(const struct quick_ca *ca, struct http_response *r)
+{
+	time_t when = (time_t)clock_now(ca->config.clock);
+	struct tm tm = {0};
+	char text[64];
+
+	MOCK_MUST(gmtime_r(&when, &tm) != NULL &&
+		  strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0);
+	strlist_addf(&r->headers, "date: %s", text);
+}
+
 /* --- the way there and back --- */
 
 static struct http_response *answer(struct quick_ca *ca, const struct quick_call *call)
@@ -413,6 +425,7 @@ static struct http_response *answer(struct quick_ca *ca, const struct quick_call
 	} else if (weather.mood == QUICK_FINE) {
 		act(ca, &a, r);
 	}
+	say_date(ca, r);
 	if (a.q.kind != QUICK_DIRECTORY && a.q.kind != QUICK_INFO)
 		strlist_addf(&r->headers, "replay-nonce: n%lld", (long long)++ca->nonces);
 	json_free(a.payload);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT: sim, see the header. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* RAND_set_rand_method: the one way to numbers of our own */
 
-#include "tests/machine/sim.h"
+#include "tests/machine/sim_internal.h"
 
 #include "agent/engine.h"
 #include "base/log.h"
@@ -21,57 +21,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define START     INT64_C(4000000000) /* after any build date */
-#define LOOK_MS   (SIM_HOUR * 1000)
-#define LATE      (2 * SIM_HOUR) /* what the looks and a crowd may cost */
-#define NEAR_END  (8 * SIM_DAY)  /* then back-offs are a sixth of the rest */
-#define FEW_TRIES 4              /* in the first … */
-#define AT_FIRST  (2 * SIM_HOUR)
+#define LOOK_MS (SIM_HOUR * 1000)
 
 #define HASTE                                                                                      \
 	"PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"
-
-struct gap {
-	int64_t from, until;
-	size_t subject; /* QUICK_NOBODY: of none */
-};
-
-struct subject {
-	size_t issued;
-	int64_t issued_at;
-	int64_t not_before, not_after; /* 0: none yet */
-	int64_t refused_until;
-	int64_t pulled_at; /* the CA's advice for the present one; 0: none yet */
-	/* what the agent was told, 0: nothing holds */
-	int64_t order_from, info_from;
-	/* failures in a row of what the CA refuses */
-	int64_t failed_at, tried_at;
-	int tries;
-	bool replaced; /* the last one said what it replaces */
-};
-
-struct sim {
-	struct sim_config config;
-	char base[64];
-	char *state;
-	struct fake_loop *loop;
-	struct clock clock; /* the true one */
-	int64_t wrong;      /* the agent's clock minus the true one */
-	struct quick_ca *ca;
-	struct store *store;
-	struct engine *engine;
-	uint64_t random;
-	struct subject *subjects;
-	struct quick_weather weather;
-	int64_t weather_until;
-	struct gap *gaps;
-	size_t gap_count;
-	int64_t full_at; /* when the CA has forgotten all orders that it limits */
-	int64_t pruned_at;
-	EVP_MD_CTX *trace;
-	int voice; /* a copy of stderr while the agent must not be heard; else -1 */
-	struct sim_counts counts;
-};
 
 static uint64_t crypto_state;
 
@@ -115,7 +68,7 @@ static void mute(struct sim *s)
 	(void)dup2(nowhere, STDERR_FILENO);
 }
 
-static void loud(struct sim *s)
+void sim_loud(struct sim *s)
 {
 	if (s->voice < 0)
 		return;
@@ -123,14 +76,6 @@ static void loud(struct sim *s)
 	close(s->voice);
 	s->voice = -1;
 }
-
-#define BROKEN(s, q, ...)                                                                          \
-	do {                                                                                       \
-		AUTO_FREE char *rule_ = mem_printf(__VA_ARGS__);                                   \
-		loud(s);                                                                           \
-		fail_msg("day %.3f, %s: %s", (double)(sim_now(s) - START) / (double)SIM_DAY, (q),  \
-			 rule_);                                                                   \
-	} while (0)
 
 int64_t sim_now(const struct sim *s)
 {
@@ -179,7 +124,7 @@ void sim_until(struct sim *s, int64_t when)
 		fake_loop_settle(s->loop);
 		sim_prune(s);
 	}
-	loud(s);
+	sim_loud(s);
 }
 
 /* --- what happens --- */
@@ -189,20 +134,6 @@ static void add_gap(struct sim *s, size_t subject, int64_t until)
 {
 	s->gaps = mem_grow(s->gaps, s->gap_count + 1, sizeof(*s->gaps));
 	s->gaps[s->gap_count++] = (struct gap){sim_now(s), until, subject};
-}
-
-static bool is_excused(const struct sim *s, const struct subject *u, int64_t from, int64_t until)
-{
-	size_t subject = (size_t)(u - s->subjects);
-
-	for (size_t i = 0; i < s->gap_count; i++) {
-		const struct gap *g = &s->gaps[i];
-
-		if (g->from < until && g->until > from &&
-		    (g->subject == QUICK_NOBODY || g->subject == subject))
-			return true;
-	}
-	return false;
 }
 
 void sim_weather(struct sim *s, enum quick_mood mood, int64_t until)
@@ -244,7 +175,12 @@ void sim_wrong_clock(struct sim *s, int64_t seconds)
 {
 	int64_t now = sim_now(s);
 
+	if (s->wrong != 0) {
+		add_gap(s, QUICK_NOBODY, now);
+		s->gaps[s->gap_count - 1].from = s->wrong_since;
+	}
 	s->wrong = seconds;
+	s->wrong_since = now;
 	set_wall(s, now + seconds);
 }
 
@@ -252,92 +188,6 @@ void sim_suspend(struct sim *s, int64_t seconds)
 {
 	add_gap(s, QUICK_NOBODY, sim_now(s) + seconds);
 	set_wall(s, sim_now(s) + s->wrong + seconds);
-}
-
-/* --- the rules --- */
-
-static void heard_busy(const struct sim *s, struct subject *u, const struct quick_request *q)
-{
-	int64_t from = sim_now(s) + s->weather.retry_after;
-
-	if (q->kind == QUICK_NEW_ORDER)
-		u->order_from = from;
-	else
-		u->info_from = from;
-}
-
-/* At most four tries in the first two hours, then one a day. An order that was refused and said
- * what it replaces is asked for once more without: that is the same try. */
-static void rule_tries(struct sim *s, struct subject *u, const struct quick_request *q)
-{
-	int64_t now = sim_now(s);
-	int64_t left = u->not_after - u->tried_at;
-	bool same = u->tries > 0 && u->replaced && !q->replaces && now - u->tried_at <= 1;
-
-	u->replaced = q->replaces;
-	if (same)
-		return;
-	if (u->tries == 0)
-		u->failed_at = now;
-	if (now - u->failed_at < AT_FIRST && ++u->tries > FEW_TRIES && left > NEAR_END)
-		BROKEN(s, q->url, "c%zu: try %d within two hours", q->subject, u->tries);
-	if (u->tried_at - u->failed_at >= AT_FIRST && now - u->tried_at < SIM_DAY - 60 &&
-	    (left <= 0 || left > NEAR_END))
-		BROKEN(s, q->url, "c%zu: tried again after %lld s", q->subject,
-		       (long long)(now - u->tried_at));
-	u->tries = u->tries > 0 ? u->tries : 1;
-	u->tried_at = now;
-}
-
-static void rule_orders(struct sim *s, struct subject *u, const struct quick_request *q)
-{
-	int64_t now = sim_now(s);
-
-	if (now < u->order_from)
-		BROKEN(s, q->url, "c%zu: ordered %lld s before the CA allowed it", q->subject,
-		       (long long)(u->order_from - now));
-	u->order_from = 0;
-	s->counts.orders++;
-	s->counts.replacing += q->replaces;
-	if (q->replaces || s->config.orders_an_hour == 0)
-		return;
-	s->full_at = (s->full_at > now ? s->full_at : now) + SIM_HOUR / s->config.orders_an_hour;
-	if (s->full_at > now + 3 * SIM_HOUR)
-		BROKEN(s, q->url, "c%zu: one order more than the CA allows", q->subject);
-}
-
-/* It was to be asked at this time, and is (or is renewed) only now. */
-static void rule_late(struct sim *s, const struct subject *u, const char *what)
-{
-	int64_t now = sim_now(s);
-
-	if (u->info_from != 0 && now > u->info_from + LATE &&
-	    !is_excused(s, u, u->info_from - 3 * SIM_DAY / 2, now))
-		BROKEN(s, what, "the CA was not asked for %lld s after it could have been",
-		       (long long)(now - u->info_from));
-}
-
-static void rule_info(struct sim *s, struct subject *u, const struct quick_request *q)
-{
-	s->counts.infos++;
-	if (sim_now(s) < u->info_from)
-		BROKEN(s, q->url, "c%zu: asked %lld s before the CA allowed it", q->subject,
-		       (long long)(u->info_from - sim_now(s)));
-	rule_late(s, u, q->url);
-	u->info_from = 0;
-}
-
-/* None may end although nothing kept it from being renewed in the last third of its life. */
-static void rule_expiry(struct sim *s, const struct subject *u, const char *what)
-{
-	int64_t life = u->not_after - u->not_before;
-
-	if (u->not_after == 0 || sim_now(s) <= u->not_after)
-		return;
-	s->counts.expired++;
-	if (!is_excused(s, u, u->not_after - life / 3, u->not_after))
-		BROKEN(s, what, "it ended %lld s ago and was not renewed",
-		       (long long)(sim_now(s) - u->not_after));
 }
 
 /* --- the CA --- */
@@ -376,18 +226,18 @@ static struct quick_weather sim_answers(void *arg, const struct quick_request *q
 
 	trace(s, q);
 	if (q->kind == QUICK_NEW_ORDER)
-		rule_orders(s, u, q);
+		sim_rule_orders(s, u, q);
 	if (q->kind == QUICK_INFO)
-		rule_info(s, u, q);
+		sim_rule_info(s, u, q);
 	if (weather_meets(s, q)) {
 		if (u != NULL && s->weather.mood == QUICK_BUSY)
-			heard_busy(s, u, q);
+			sim_heard_busy(s, u, q);
 		if (u != NULL)
 			u->tries = 0;
 		return s->weather;
 	}
 	if (q->kind == QUICK_NEW_ORDER && sim_now(s) < u->refused_until) {
-		rule_tries(s, u, q);
+		sim_rule_tries(s, u, q);
 		s->counts.refused++;
 		return (struct quick_weather){.mood = QUICK_REFUSES};
 	}
@@ -426,8 +276,9 @@ static void sim_issues(void *arg, const struct quick_leaf *leaf)
 	struct sim *s = arg;
 	struct subject *u = &s->subjects[leaf->subject];
 
-	rule_expiry(s, u, "issued");
-	rule_late(s, u, "issued");
+	sim_rule_expiry(s, u, "issued");
+	sim_rule_late(s, u, "issued");
+	sim_rule_after_end(s, u, "issued");
 	s->counts.issued++;
 	u->issued++;
 	u->issued_at = sim_now(s);
@@ -580,7 +431,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void sim_free(struct sim *s)
 {
 	for (size_t i = 0; i < s->config.subjects; i++)
-		rule_expiry(s, &s->subjects[i], "the end");
+		sim_rule_expiry(s, &s->subjects[i], "the end");
 	engine_free(s->engine);
 	store_free(s->store);
 	assert_int_equal(fake_loop_watches(s->loop), 0);

@@ -348,3 +348,5 @@ def test_a_profile_of_a_minute_is_ordered_and_lived_in(everleaf_at, pebbles, tmp
     for name in wanted:
         begin, end = everleaf.export(name).validity
         assert (end - begin).total_seconds() in (59, 60)
+        assert everleaf.ask("show", name)["certificate"]["profile"] == "minute"
+        assert "profile      minute\n" in everleaf.run("show", name).out

@@ -115,6 +115,9 @@ def test_history_tells_what_happened_in_order(everleaf, name, names):
     assert times == sorted(times)
     kinds = [event["kind"] for event in one["events"]]
     assert kinds.count("issued") == 2
+    why = [event["text"] for event in one["events"] if event["kind"] == "ordered"]
+    assert why == [f"{name}: there is no certificate yet",
+                   f"{name}: somebody asked for it before it is due"]
 
 
 def test_account_show_tells_the_url_that_the_ca_gave(everleaf, pebble, name):

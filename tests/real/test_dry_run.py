@@ -62,6 +62,7 @@ def test_a_dry_run_of_a_new_name_leaves_nothing_but_an_account_that_is_dead(
     assert f"{name}: could be issued by {pebble.url}" in told.out
     assert f"files {files}: could be deployed" in told.out
     assert "nothing was changed" in told.out
+    assert "it has issued a real certificate" in told.out  # Pebble has no staging server
     assert seen.accounts() == 1 and len(deactivated(seen)) == 1
     assert len(seen.issued()) == 1
     assert everleaf.certificates() == []
@@ -92,6 +93,7 @@ def test_a_dry_run_of_all_certificates_uses_one_account(everleaf, pebble, names)
     report = everleaf.ask("renew", "--dry-run")["dry_run"]
     assert sorted(r["certificate"] for r in report) == sorted(three)
     assert all(r["issued"] and r["error"] is None and r["not_after"] for r in report)
+    assert all(r["real"] for r in report)
     assert seen.accounts() == 1 and len(deactivated(seen)) == 1 and len(seen.issued()) == 3
     assert dump(everleaf) == rows
 

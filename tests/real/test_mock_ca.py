@@ -344,6 +344,17 @@ def test_the_clock_of_the_ca_goes_ahead(everleaf_at, mock_ca, name):
     assert not_before >= before // 1  # dated an hour back, as seen from an hour ahead
 
 
+def test_a_clock_that_is_not_the_cas_is_said_before_anything_is_ordered(everleaf_at, mock_ca, name):
+    mock_ca.config(date_ahead=-7200)
+    everleaf = everleaf_at(mock_ca)
+    told = everleaf.run("obtain", "-d", name, *everleaf.ca(), *everleaf.standalone(), expect=1)
+    assert "the clock of this machine says " in told.err and "2 hours ahead" in told.err
+    assert mock_ca.counts()["orders"] == 0
+    mock_ca.config(date_ahead=0)
+    everleaf.obtain(name)
+    assert mock_ca.counts()["orders"] == 1
+
+
 @pytest.mark.parametrize("line", [
     '{"do": "cofnig"}', '{"config": {}}', "nonsense", "[]", '{"do": "config", "http_prot": 1}',
     '{"do": "config", "http_port": 65536}', '{"do": "config", "http_port": "80"}',

@@ -24,7 +24,7 @@ struct past_row {
 	int64_t every; /* … and the others so much later each */
 	const char *names;
 	const char *had;
-	bool replaces;
+	bool exempt;
 	int64_t account;               /* 0: account 1, the one that wishes */
 	bool unknown, failed, refused; /* the CA never heard of it; nothing came of it; nor will */
 };
@@ -40,7 +40,7 @@ static void past_add(struct past_orders *past, const struct past_row *row)
 			.account_id = row->account != 0 ? row->account : 1,
 			.names = mem_printf(row->names, i),
 			.had = row->had != NULL ? mem_printf(row->had, i) : NULL,
-			.replaces = row->replaces,
+			.exempt = row->exempt,
 			.known = !row->unknown,
 			.issued = !row->failed && !row->refused,
 			.began_at = NOW - row->ago + i * row->every,
@@ -55,7 +55,7 @@ static void past_add(struct past_orders *past, const struct past_row *row)
 static const struct {
 	struct past_row past[ROWS];
 	const char *names; /* of the wish, by account 1 */
-	bool replaces, renews;
+	bool exempt, renews;
 	int64_t wait;    /* seconds until it is allowed */
 	const char *why; /* in the clause; NULL: nothing is in the way */
 } judgements[] = {
@@ -88,7 +88,7 @@ static const struct {
 	 .why = "50"}, /* whoever asked */
 	{.past = {{ORDERS(50, HOUR, "h%d.example.org"), .failed = true}},
 	 .names = "www.example.org"},
-	{.past = {{ORDERS(50, HOUR, "h%d.example.org"), .replaces = true}},
+	{.past = {{ORDERS(50, HOUR, "h%d.example.org"), .exempt = true}},
 	 .names = "www.example.org"},
 	{.past = {{ORDERS(50, HOUR, "h%d.example.org"), .had = "h%d.example.org"}},
 	 .names = "www.example.org"},
@@ -104,7 +104,7 @@ static const struct {
 	 .renews = true},
 	{.past = {{ORDERS(50, HOUR, "h%d.example.org")}},
 	 .names = "www.example.org",
-	 .replaces = true},
+	 .exempt = true},
 	/* by and by it is refilled */
 	{.past = {{ORDERS(50, 7 * DAY + HOUR, "h%d.example.org")},
 		  {ORDERS(50, HOUR, "i%d.example.org")}},
@@ -131,12 +131,12 @@ static const struct {
 	 .renews = true,
 	 .wait = 120960 - HOUR,
 	 .why = "5 "},
-	{.past = {{ORDERS(5, HOUR, "a.org b.org"), .replaces = true}},
+	{.past = {{ORDERS(5, HOUR, "a.org b.org"), .exempt = true}},
 	 .names = "b.org a.org",
 	 .renews = true,
 	 .wait = 120960 - HOUR,
 	 .why = "5 "},
-	{.past = {{ORDERS(5, HOUR, "a.org b.org")}}, .names = "b.org a.org", .replaces = true},
+	{.past = {{ORDERS(5, HOUR, "a.org b.org")}}, .names = "b.org a.org", .exempt = true},
 	{.past = {{ORDERS(5, HOUR, "a.org b.org")}}, .names = "a.org"},
 	{.past = {{ORDERS(5, HOUR, "a.org"), .failed = true}}, .names = "a.org"},
 
@@ -153,7 +153,7 @@ static const struct {
 	{.past = {{ORDERS(300, 30, "%d.test"), .failed = true, .unknown = true}},
 	 .names = "a.test"},
 	{.past = {{ORDERS(300, 30, "%d.test"), .account = 2}}, .names = "a.test"},
-	{.past = {{ORDERS(300, 30, "%d.test"), .replaces = true}}, .names = "a.test"},
+	{.past = {{ORDERS(300, 30, "%d.test"), .exempt = true}}, .names = "a.test"},
 	{.past = {{ORDERS(300, 30, "%d.test"), .had = "%d.test"}}, .names = "a.test"},
 	{.past = {{ORDERS(300, 30, "%d.test")}}, .names = "a.test", .renews = true},
 
@@ -171,7 +171,7 @@ static const struct {
 	{.past = {{ORDERS(5, MINUTE, "a.test"), .refused = true, .account = 2}}, .names = "a.test"},
 	{.past = {{ORDERS(5, MINUTE, "a.test"), .refused = true}},
 	 .names = "a.test",
-	 .replaces = true},
+	 .exempt = true},
 
 	/* the one that holds longest is said */
 	{.past = {{ORDERS(50, HOUR, "h%d.a.org")}, {ORDERS(5, HOUR, "h.a.org")}},
@@ -191,8 +191,7 @@ static void an_order_waits_for_the_limit_that_is_in_its_way(void **state)
 	for (size_t i = 0; i < COUNT_OF(judgements); i++) {
 		struct past_orders past AUTO_PAST_ORDERS = {0};
 		struct strlist names AUTO_STRLIST = {0};
-		const struct limit_wish w = {1, &names, judgements[i].replaces,
-					     judgements[i].renews};
+		const struct limit_wish w = {1, &names, judgements[i].exempt, judgements[i].renews};
 		AUTO_LIMITS struct limits *l = NULL;
 		struct limit_verdict v;
 
@@ -345,8 +344,10 @@ static void orders_are_counted_from_their_rows(void **state)
 		"UPDATE acme_order SET created_at = created_at - 1000 WHERE id = 1;"
 		"UPDATE acme_order SET url = 'u', stage = 'failed', ended_at = 7, "
 		"err_type = 'dns' WHERE id = 3;"
-		"UPDATE acme_order SET replaces = 'r', names = 'b a', url = 'v', stage = 'failed', "
+		"UPDATE acme_order SET replaces = 'r', exempt = 1, names = 'b a', url = 'v', stage "
+		"= 'failed', "
 		"ended_at = 8, issued = 1 WHERE id = 4;"
+		"UPDATE acme_order SET replaces = 'r' WHERE id = 3;" /* after its window */
 		"INSERT INTO version (id, certificate_id, order_id, key_id, key_kind, serial, "
 		"issuer, fingerprint, names, not_before, not_after, leaf, chain, created_at) "
 		"VALUES (1, 4, 2, 1, '', '', '', '', 'a b', 0, 0, '', '', 0);");
@@ -358,9 +359,10 @@ static void orders_are_counted_from_their_rows(void **state)
 	assert_false(past.orders[0].known); /* it has no URL */
 	assert_int_equal(past.orders[0].refused_at, 0);
 	assert_true(past.orders[1].known);
+	assert_false(past.orders[1].exempt);
 	assert_false(past.orders[1].issued);
 	assert_int_equal(past.orders[1].refused_at, 7);
-	assert_true(past.orders[2].known && past.orders[2].issued && past.orders[2].replaces);
+	assert_true(past.orders[2].known && past.orders[2].issued && past.orders[2].exempt);
 	assert_int_equal(past.orders[2].account_id, account);
 	assert_int_equal(past.orders[2].began_at, m->now);
 	assert_string_equal(past.orders[2].names, "b a");

@@ -100,7 +100,7 @@ static void two_renewals_at_once_are_a_day_apart_or_an_eighth_of_a_short_life(vo
 		{90 * DAY, NOW - 3600, DAY - 3600},
 		{90 * DAY, NOW - 2 * DAY, 0},
 		{90 * DAY, NOW + 1, 0}, /* by a wrong clock */
-		{80, NOW - 1, 9},
+		{80, NOW - 1, 59},      /* and a minute at least */
 	};
 
 	(void)state;
@@ -240,18 +240,72 @@ static void a_week_is_the_longest_wait_for_what_was_refused(void **state)
 	fixture_free(&f);
 }
 
-static void a_back_off_is_a_minute_at_least(void **state)
+static void a_back_off_is_a_minute_at_least_and_an_hour_at_most_after_the_end(void **state)
 {
 	struct fixture f;
-	static const int64_t left[] = {359, 60, 6, 1, 0, -1};
+	static const struct {
+		int64_t left, waits;
+	} rows[] = {
+		{359, 60},
+		{60, 60},
+		{1, 60},
+		{0, 3600},
+		{-1, 3600},
+		{-DAY, 3600},
+		{-30 * DAY + 1, 3600},
+		{-30 * DAY, DAY}, /* nobody waits for it any more */
+	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT_OF(left); i++) {
-		fixture_make(&f, 6 * DAY - left[i], 6 * DAY);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		fixture_make(&f, 6 * DAY - rows[i].left, 6 * DAY);
 		f.renewal = (struct renewal){.failures = 9, .next_at = NOW + DAY, .error_at = NOW};
-		assert_int_equal(schedule(&f.in).when, left[i] > 0 ? NOW + 60 : NOW + DAY);
+		assert_int_equal(schedule(&f.in).when, NOW + rows[i].waits);
+		f.renewal.error.retry_at = NOW + DAY; /* the CA's time holds whatever ends */
+		assert_int_equal(schedule(&f.in).when, NOW + DAY);
 		fixture_free(&f);
 	}
+}
+
+static void what_never_was_issued_has_its_usual_back_off(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, 0, DAY);
+	f.in.live = NULL;
+	f.renewal = (struct renewal){.failures = 9, .next_at = NOW + DAY, .error_at = NOW};
+	assert_int_equal(schedule(&f.in).when, NOW + DAY);
+	fixture_free(&f);
+}
+
+/* How long after its issue it is renewed that had so much of its life left then. */
+static const struct {
+	int64_t hasty, left, want;
+} floors[] = {
+	{1, 30 * DAY, 60},   {2, 30 * DAY, 120}, {5, 30 * DAY, 960}, {20, 30 * DAY, DAY},
+	{99, 30 * DAY, DAY}, {1, 3600, 60},      {9, 3600, 1800}, /* half of it */
+	{1, 1, 60},          {2, 1, 120},        {7, 1, 3600},    /* nothing can keep it valid */
+};
+
+static void what_is_due_when_it_is_issued_waits_a_minute_and_twice_that_each_time(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(floors); i++) {
+		fixture_make(&f, 0, floors[i].left);
+		f.live.not_before -= 365 * DAY;
+		f.live.created_at = NOW;
+		assert_true(schedule_is_hasty(&f.in));
+		f.renewal.hasty = floors[i].hasty;
+		assert_int_equal(schedule(&f.in).when, NOW + floors[i].want);
+		fixture_free(&f);
+	}
+	fixture_make(&f, 3600, 90 * DAY);
+	f.live.created_at = NOW;
+	assert_false(schedule_is_hasty(&f.in));
+	fixture_free(&f);
 }
 
 static void a_back_off_that_a_wrong_clock_wrote_does_not_hold(void **state)
@@ -297,6 +351,39 @@ static void the_cas_advice_wins_and_its_instant_stays_while_the_window_does(void
 	info.window_end -= 20 * DAY;
 	s = schedule(&f.in);
 	assert_true(s.when <= NOW);
+	fixture_free(&f);
+}
+
+static void what_is_revoked_is_tried_every_hour(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+
+	(void)state;
+	advise(&f, &info, NOW - DAY, NOW - DAY / 2);
+	f.renewal = (struct renewal){.failures = 9, .next_at = NOW + DAY, .error_at = NOW};
+	assert_int_equal(schedule(&f.in).when, NOW + DAY); /* its time is over, but it is valid */
+	info.urgent = true;
+	assert_int_equal(schedule(&f.in).when, NOW + 3600);
+	fixture_free(&f);
+}
+
+/* The CA exempts an order from its limits within the window alone (Boulder, IsWithin). */
+static void only_now_inside_the_window_is_inside_it(void **state)
+{
+	struct renewal_info info;
+	struct fixture f;
+
+	(void)state;
+	advise(&f, &info, NOW, NOW + 10);
+	assert_true(schedule_in_window(&f.in));
+	f.in.now = NOW + 10;
+	assert_false(schedule_in_window(&f.in));
+	f.in.now = NOW - 1;
+	assert_false(schedule_in_window(&f.in));
+	f.in.now = NOW;
+	info.version_id = 6;
+	assert_false(schedule_in_window(&f.in));
 	fixture_free(&f);
 }
 
@@ -364,7 +451,12 @@ int main(void)
 		cmocka_unit_test(no_back_off_is_longer_than_a_sixth_of_what_is_left),
 		cmocka_unit_test(what_was_refused_waits_longer_each_time_but_not_too_long),
 		cmocka_unit_test(a_week_is_the_longest_wait_for_what_was_refused),
-		cmocka_unit_test(a_back_off_is_a_minute_at_least),
+		cmocka_unit_test(a_back_off_is_a_minute_at_least_and_an_hour_at_most_after_the_end),
+		cmocka_unit_test(what_never_was_issued_has_its_usual_back_off),
+		cmocka_unit_test(what_is_revoked_is_tried_every_hour),
+		cmocka_unit_test(only_now_inside_the_window_is_inside_it),
+		cmocka_unit_test(
+			what_is_due_when_it_is_issued_waits_a_minute_and_twice_that_each_time),
 		cmocka_unit_test(a_back_off_that_a_wrong_clock_wrote_does_not_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,6 +261,8 @@ static const char before_0002[] =
 	"ALTER TABLE account DROP COLUMN eab_kid; ALTER TABLE account DROP COLUMN eab_hmac_key; "
 	"ALTER TABLE account DROP COLUMN key_reference; "
 	"ALTER TABLE acme_order DROP COLUMN issued; ALTER TABLE version DROP COLUMN profile; "
+	"ALTER TABLE acme_order DROP COLUMN renews; ALTER TABLE acme_order DROP COLUMN exempt; "
+	"ALTER TABLE renewal DROP COLUMN hasty; "
 	"ALTER TABLE acme_order DROP COLUMN err_cause; "
 	"ALTER TABLE acme_order DROP COLUMN shown_by; "
 	"ALTER TABLE acme_order DROP COLUMN processing_at; ALTER TABLE renewal DROP COLUMN "
