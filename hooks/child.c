@@ -260,8 +260,10 @@ struct child *child_start(struct loop *l, const struct child_request *request, c
 	}
 	c->output_watch = loop_watch_fd(l, c->output, LOOP_READ, on_output, c);
 	c->child_watch = loop_watch_child(l, c->pid, on_end, c);
-	c->timer = loop_watch_timer(
-		l, request->timeout_ms > 0 ? request->timeout_ms : CHILD_TIMEOUT_MS, on_timeout, c);
+	if (request->timeout_ms != CHILD_LASTS)
+		c->timer = loop_watch_timer(
+			l, request->timeout_ms > 0 ? request->timeout_ms : CHILD_TIMEOUT_MS,
+			on_timeout, c);
 	return c;
 }
 

@@ -21,6 +21,7 @@
 
 #define CHILD_MAX_OUTPUT (64 * 1024)
 #define CHILD_TIMEOUT_MS 60000
+#define CHILD_LASTS      (-1) /* it works for us until it is cancelled */
 #define CHILD_KILL_MS    5000 /* between TERM and KILL */
 
 struct child;
@@ -29,10 +30,12 @@ struct child_request {
 	const struct strlist *argv; /* argv[0]: an absolute path; borrowed during the call */
 	const struct strlist
 		*environment; /* "NAME=value", besides PATH, LANG=C, HOME=/; borrowed */
-	int timeout_ms;       /* 0: CHILD_TIMEOUT_MS */
+	int timeout_ms;       /* 0: CHILD_TIMEOUT_MS, CHILD_LASTS: never */
 	int kill_ms;          /* 0: CHILD_KILL_MS */
 	bool secret_output;   /* output is a key: kept in a zeroing buffer */
-	bool own_program;     /* our own binary: not judged, argv[0] is /proc/self/exe */
+	bool own_program;     /* our own binary, whatever argv[0] says: not judged, and without the
+			       * capabilities that we were given */
+	int channel;          /* becomes its standard input; stays the caller's; 0: /dev/null */
 };
 
 struct child_result {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * launch — fork and exec. Everything the program finds is chosen here: argv, a small environment,
- * stdin from /dev/null, one pipe for what it prints, no other descriptor, no signal blocked or
- * ignored, a session of its own, "/", umask 077, no core dumps.
+ * stdin from /dev/null or a socket to us, one pipe for what it prints, no other descriptor, no
+ * signal blocked or ignored, a session of its own, "/", umask 077, no core dumps.
  *
  * Between fork and exec only async-signal-safe functions are called: what they need is made
  * before, and what fails there is told through a pipe that closes itself on exec.
@@ -35,7 +35,7 @@ enum stage {
 struct plan {
 	const struct child_request *request; /* borrowed */
 	struct strlist environment;
-	int program; /* the file that was judged; -1: our own binary */
+	int program; /* the file that was judged, or our own binary */
 	pid_t parent;
 	int output[2]; /* read end, write end */
 	int report[2];
@@ -87,20 +87,23 @@ static void hide_descriptors(void)
 static int prepare(const struct plan *p)
 {
 	struct rlimit no_core = {0, 0};
-	int null;
+	int in = p->request->channel;
 
 	reset_signals();
 	if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 		return -1;
 	if (getppid() != p->parent)
 		_exit(127); /* it died before the line above could matter */
-	null = open("/dev/null", O_RDWR);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+	if (in == 0)
+		in = open("/dev/null", O_RDWR);
+	if (in < 0 || dup2(in, STDIN_FILENO) < 0)
 		return -1;
 	if (dup2(p->output[1], STDOUT_FILENO) < 0 || dup2(p->output[1], STDERR_FILENO) < 0)
 		return -1;
 	if (setrlimit(RLIMIT_CORE, &no_core) != 0 || chdir("/") != 0)
 		return -1;
+	if (p->request->own_program)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* old kernels: none */
 	umask(077); /* what a hook writes without thinking may be a key */
 	hide_descriptors();
 	return 0;
@@ -128,10 +131,6 @@ __attribute__((noreturn)) static void become(const struct plan *p)
 
 	if (prepare(p) != 0)
 		report_and_exit(p, STAGE_PREPARE);
-	if (p->request->own_program) {
-		execve("/proc/self/exe", argv, p->environment.items);
-		report_and_exit(p, STAGE_EXEC);
-	}
 	execveat(p->program, "", argv, p->environment.items, AT_EMPTY_PATH);
 	if (errno == ENOENT) /* it needs an interpreter that would not find the descriptor */
 		exec_path(p, argv);
@@ -160,14 +159,22 @@ static int make_pipe(int ends[2], struct err *e)
 	return 0;
 }
 
-/* The program's descriptor, too, must survive the three dup2. */
-static int open_program(const char *path, int *ret_fd, struct err *e)
+/* The program's descriptor, too, must survive the three dup2. Our own is opened here: for valgrind,
+ * which knows this path when we open it, and not when it is run. */
+static int open_program(const struct child_request *request, int *ret_fd, struct err *e)
 {
+	const char *path = request->own_program ? "/proc/self/exe" : request->argv->items[0];
 	int fd AUTO_FD = -1;
-	int r = program_open(path, &fd, e);
+	int r = 0;
 
+	if (request->own_program)
+		fd = open(path, O_PATH | O_CLOEXEC);
+	else
+		r = program_open(path, &fd, e);
 	if (r != 0)
 		return r;
+	if (fd < 0)
+		return err_sys(e, ERR_SYS, "cannot open our own program %s", path);
 	*ret_fd = fd < FIRST_FREE_FD ? fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD) : TAKE_FD(fd);
 	if (*ret_fd < 0)
 		return err_sys(e, ERR_SYS, "cannot open %s", path);
@@ -182,11 +189,9 @@ static int make_plan(const struct child_request *request, struct plan *p, struct
 		return err_set(e, ERR_CONFIG, "there is no program to run");
 	p->request = request;
 	p->parent = getpid();
-	if (!request->own_program) {
-		r = open_program(request->argv->items[0], &p->program, e);
-		if (r != 0)
-			return r;
-	}
+	r = open_program(request, &p->program, e);
+	if (r != 0)
+		return r;
 	strlist_add(&p->environment,
 		    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	strlist_add(&p->environment, "LANG=C");
