@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * version, help, keygen — commands that need no store.
+ * version, help, keygen, respond — commands that need no store.
  */
 #include "agent/keygen.h"
 #include "agent/report.h"
+#include "agent/respond.h"
 #include "base/http.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 int cmd_version(struct context *c, struct err *e)
 {
@@ -35,4 +37,10 @@ int cmd_keygen(struct context *c, struct err *e)
 {
 	(void)e;
 	return keygen_child(c->options->operands.count > 0 ? c->options->operands.items[0] : "");
+}
+
+int cmd_respond(struct context *c, struct err *e)
+{
+	(void)c;
+	return respond_run(STDIN_FILENO, e);
 }

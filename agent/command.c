@@ -51,6 +51,7 @@ static const struct command commands[] = {
 	{"version", "", cmd_version, NEEDS_NO_STORE, "", "print the version"},
 	{"help", "", cmd_help, NEEDS_NO_STORE, "[COMMAND]", "print help"},
 	{"complete", "", cmd_complete, NEEDS_NO_STORE, NULL, NULL}, /* for shells */
+	{"respond", "", cmd_respond, NEEDS_NO_STORE, NULL, NULL},   /* the same: agent/respond.h */
 	{"keygen", "", cmd_keygen, NEEDS_NO_STORE, NULL, NULL}, /* our own child: agent/keygen.h */
 };
 

@@ -76,8 +76,8 @@ const char *command_config_file(const struct options *o, bool *ret_asked);
 
 command_fn cmd_account, cmd_check, cmd_check_config, cmd_complete, cmd_config, cmd_delete,
 	cmd_deploy, cmd_export, cmd_help, cmd_history, cmd_keygen, cmd_metrics, cmd_obtain,
-	cmd_pause, cmd_plan, cmd_reconfigure, cmd_reload, cmd_renew, cmd_resume, cmd_run, cmd_show,
-	cmd_status, cmd_store, cmd_version, cmd_why;
+	cmd_pause, cmd_plan, cmd_reconfigure, cmd_reload, cmd_renew, cmd_respond, cmd_resume,
+	cmd_run, cmd_show, cmd_status, cmd_store, cmd_version, cmd_why;
 
 /* Calls visit for each command that help knows. */
 void commands_each(void (*visit)(void *arg, const char *name, const char *summary), void *arg);

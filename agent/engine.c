@@ -314,6 +314,7 @@ static int engine_turn(struct engine *g, struct err *why)
 	if (mono(g) - g->crashed_ms > ENGINE_CALM_MS)
 		g->crashes = 0;
 	turn_submit(g);
+	engine_expects(g);
 	if (g->step_count >= ENGINE_MANY)
 		g->resume_ms = mono(g) + ENGINE_GATHER_MS;
 	return 0;
@@ -340,21 +341,13 @@ int engine_tick(struct engine *g, int64_t *ret_ms, struct err *e)
 
 /* --- the rest --- */
 
-static void engine_fetched(void *arg, const char *token)
-{
-	struct engine *g = arg;
-
-	for (size_t i = 0; i < g->step_count; i++)
-		if (g->steps[i]->machine == &machine_order)
-			order_fetched(g->steps[i], token);
-}
-
 int engine_new(const struct engine_config *config, struct engine **ret_engine, struct err *e)
 {
 	struct engine *g = mem_new(sizeof(*g));
 	struct standalone_config answers = {
 		.loop = config->loop,
 		.store = config->rehearsal != NULL ? config->rehearsal : config->store,
+		.here = config->here,
 		.rehearses = config->rehearsal != NULL,
 		.clock = config->clock,
 		.sockets = config->sockets,

@@ -29,6 +29,7 @@ struct engine_config {
 	struct store
 		*rehearsal; /* a dry run (agent/rehearsal.h): the real store, with whose answers
 			     * its own are served; no hooks, of deployers the check only */
+	bool here;          /* for tests: as responder_config's */
 	const struct passed_sockets *sockets; /* listening already, for standalone; or NULL */
 	/* The program that the operator is told by, empty: by the log alone; NULL: nobody is told
 	 * (agent/notice.c). Borrowed. */

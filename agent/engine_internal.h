@@ -112,6 +112,12 @@ int64_t engine_goes(struct engine *g, int64_t ms);
 /* Writes directories that were fetched. Within a turn. */
 int engine_save_directories(struct engine *g, struct err *e);
 
+/* The responder may start when answers are about to be published (agent/shown.c). After a turn. */
+void engine_expects(struct engine *g);
+
+/* A CA was given the answer of that token. arg is the engine. */
+void engine_fetched(void *arg, const char *token);
+
 void engine_free_cas(struct engine *g);
 
 /* Nothing needs the accounts' keys in memory. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * listener_http01 — sockets, connections, and the few bytes each is sent.
+ * listener_http01 — connections, and the few bytes each is sent.
  *
  *     accepted ──► READ ──► WRITE ──► LINGER ──► closed
  *                   │ bad: 400, unknown: 404 (both by WRITE)
@@ -21,10 +21,10 @@
 #include "agent/listener_http01.h"
 
 #include "agent/http01_request.h"
+#include "agent/listening.h"
 #include "base/fault.h"
 #include "base/mem.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -36,10 +36,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG     SOMAXCONN /* whom the kernel turns away tries again a second later */
 #define MAX_HEADER  256
 #define PAUSE_MS    100 /* when the process has no descriptor left */
-#define MAX_SOCKETS 2   /* v4 and v6 */
 #define SOURCE_SIZE 8
 
 enum connection_state {
@@ -74,11 +72,10 @@ struct source {
 
 struct listener {
 	struct loop *loop;
-	int answers_fd;
-	int fds[MAX_SOCKETS]; /* -1: none */
-	struct watch *accepts[MAX_SOCKETS];
+	int answers_fd;         /* borrowed, as are these: */
+	int fds[LISTENING_MAX]; /* -1: none */
+	struct watch *accepts[LISTENING_MAX];
 	struct watch *pause;
-	int port;
 	void (*fetched)(void *arg, const char *token);
 	void *arg;
 	TAILQ_HEAD(connections, connection) connections; /* oldest first */
@@ -337,7 +334,7 @@ static void on_accept(void *arg, int fd, unsigned events);
 
 static void accepts_begin(struct listener *s)
 {
-	for (size_t i = 0; i < MAX_SOCKETS; i++)
+	for (size_t i = 0; i < LISTENING_MAX; i++)
 		if (s->fds[i] >= 0)
 			s->accepts[i] = loop_watch_fd(s->loop, s->fds[i], LOOP_READ, on_accept, s);
 }
@@ -353,7 +350,7 @@ static void on_pause_over(void *arg)
 /* Without a descriptor to accept with, the socket would stay ready and the loop would spin. */
 static void accepts_pause(struct listener *s)
 {
-	for (size_t i = 0; i < MAX_SOCKETS; i++)
+	for (size_t i = 0; i < LISTENING_MAX; i++)
 		loop_cancel(s->loop, TAKE(s->accepts[i]));
 	s->pause = loop_watch_timer(s->loop, PAUSE_MS, on_pause_over, s);
 }
@@ -383,175 +380,18 @@ static void on_accept(void *arg, int fd, unsigned events)
 	}
 }
 
-/* A numeric address and its port as the kernel wants them. */
-struct place {
-	struct sockaddr_storage address;
-	socklen_t len;
-};
-
-static bool place_parse(const char *text, int port, struct place *ret)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-
-	*ret = (struct place){0};
-	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-		ret->len = sizeof(v4);
-		memcpy(&ret->address, &v4, sizeof(v4));
-	} else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-		ret->len = sizeof(v6);
-		memcpy(&ret->address, &v6, sizeof(v6));
-	}
-	return ret->len > 0;
-}
-
-static int bind_failed(const char *address, int port, struct err *e)
-{
-	switch (errno) {
-	case EADDRINUSE:
-		return err_set(e, ERR_BUSY, "another program listens on port %d", port);
-	case EACCES:
-		return err_set(e, ERR_CONFIG,
-			       "listening on port %d needs root or CAP_NET_BIND_SERVICE; or name "
-			       "another port with --http-port and have port 80 forwarded to it",
-			       port);
-	case EADDRNOTAVAIL:
-		return err_set(e, ERR_CONFIG, "%s is no address of this machine", address);
-	default:
-		return err_sys(e, ERR_SYS, "listening on %s port %d", address, port);
-	}
-}
-
-/* What the system says of an IPv6 address where there is no IPv6. */
-static bool is_missing_family(void)
-{
-	return errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT || errno == EADDRNOTAVAIL;
-}
-
-/* SO_REUSEADDR lets us follow our predecessor at once; SO_REUSEPORT would let a stranger share the
- * port with us unnoticed. Where the family is optional and missing, *ret_fd stays -1. */
-static int socket_open(const char *address, int port, bool optional, int *ret_fd, struct err *e)
-{
-	struct place place;
-	AUTO_FD int fd = -1;
-	const int on = 1;
-
-	if (!place_parse(address, port, &place))
-		return err_set(e, ERR_CONFIG, "%s is no IPv4 or IPv6 address", address);
-	if (!FAULT_FAILS("listener.socket"))
-		fd = socket(place.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return optional && is_missing_family()
-			       ? 0
-			       : err_sys(e, ERR_SYS, "a socket for port %d", port);
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-	    (place.address.ss_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0))
-		return err_sys(e, ERR_SYS, "setting up port %d", port);
-	if (bind(fd, (struct sockaddr *)&place.address, place.len) != 0 || listen(fd, BACKLOG) != 0)
-		return optional && is_missing_family() ? 0 : bind_failed(address, port, e);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int port_of(int fd)
-{
-	struct sockaddr_storage name = {0};
-	socklen_t len = sizeof(name);
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
-	getsockname(fd, (struct sockaddr *)&name, &len);
-	memcpy(&v4, &name, sizeof(v4));
-	memcpy(&v6, &name, sizeof(v6));
-	return ntohs(name.ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
-}
-
-/* Whether what comes to a place would come to this socket. One that is bound to all addresses
- * serves each of them; for IPv6 that is IPv4 too, unless it was told otherwise. */
-static bool is_passed_for(int fd, const struct listener_config *config)
-{
-	struct sockaddr_storage name = {0};
-	socklen_t len = sizeof(name);
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct place want;
-
-	if (getsockname(fd, (struct sockaddr *)&name, &len) != 0 || port_of(fd) != config->port)
-		return false;
-	memcpy(&v4, &name, sizeof(v4));
-	memcpy(&v6, &name, sizeof(v6));
-	if (name.ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr)
-				       : v4.sin_addr.s_addr == htonl(INADDR_ANY))
-		return true;
-	return config->address != NULL && place_parse(config->address, config->port, &want) &&
-	       want.address.ss_family == name.ss_family &&
-	       (name.ss_family == AF_INET6
-			? memcmp(&((struct sockaddr_in6 *)&want.address)->sin6_addr, &v6.sin6_addr,
-				 sizeof(v6.sin6_addr)) == 0
-			: ((struct sockaddr_in *)&want.address)->sin_addr.s_addr ==
-				  v4.sin_addr.s_addr);
-}
-
-/* Copies, so that closing ours leaves them open. True: there was one. */
-static bool sockets_take(struct listener *s, const struct listener_config *config)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < config->passed_count && count < MAX_SOCKETS; i++) {
-		if (!is_passed_for(config->passed[i], config))
-			continue;
-		s->fds[count] = fcntl(config->passed[i], F_DUPFD_CLOEXEC, 0);
-		count += s->fds[count] >= 0;
-	}
-	s->port = config->port;
-	return count > 0;
-}
-
-/* A port the system chose for IPv4 is IPv6's too. */
-static int sockets_open(struct listener *s, const struct listener_config *config, struct err *e)
-{
-	bool any = config->address == NULL;
-	int r;
-
-	if (sockets_take(s, config))
-		return 0;
-	r = socket_open(any ? "0.0.0.0" : config->address, config->port, false, &s->fds[0], e);
-	if (r != 0)
-		return r;
-	s->port = port_of(s->fds[0]);
-	return any ? socket_open("::", s->port, true, &s->fds[1], e) : 0;
-}
-
-int listener_open(struct loop *l, const struct listener_config *config,
-		  struct listener **ret_listener, struct err *e)
+struct listener *listener_new(struct loop *l, const struct listener_config *config)
 {
 	struct listener *s = mem_new(sizeof(*s));
-	int r;
 
 	s->loop = l;
 	s->fetched = config->fetched;
 	s->arg = config->arg;
-	s->fds[0] = -1;
-	s->fds[1] = -1;
+	s->answers_fd = config->answers_fd;
+	memcpy(s->fds, config->listening->fds, sizeof(s->fds));
 	TAILQ_INIT(&s->connections);
-	s->answers_fd = open(config->answers_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->answers_fd < 0)
-		r = err_sys(e, ERR_CONFIG, "the directory of answers %s", config->answers_dir);
-	else
-		r = sockets_open(s, config, e);
-	if (r != 0) {
-		listener_free(s);
-		return r;
-	}
 	accepts_begin(s);
-	*ret_listener = s;
-	return 0;
-}
-
-int listener_port(const struct listener *s)
-{
-	return s->port;
+	return s;
 }
 
 size_t listener_count(const struct listener *s)
@@ -566,12 +406,7 @@ void listener_free(struct listener *s)
 	while (!TAILQ_EMPTY(&s->connections))
 		connection_free(TAILQ_FIRST(&s->connections));
 	loop_cancel(s->loop, s->pause);
-	for (size_t i = 0; i < MAX_SOCKETS; i++) {
+	for (size_t i = 0; i < LISTENING_MAX; i++)
 		loop_cancel(s->loop, s->accepts[i]);
-		if (s->fds[i] >= 0)
-			close(s->fds[i]);
-	}
-	if (s->answers_fd >= 0)
-		close(s->answers_fd);
 	free(s);
 }

@@ -42,4 +42,7 @@ bool order_is_judged(const struct step *s);
  * it may not have found. */
 void order_stood_still(struct step *s, bool unseen);
 
+/* Its challenges are being asked for, and the standalone solver will publish the answers. */
+bool order_presents_soon(const struct step *s);
+
 #endif

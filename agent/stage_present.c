@@ -9,6 +9,8 @@
 #include "agent/stage.h"
 
 #include "agent/engine.h"
+#include "agent/machines.h"
+#include "agent/standalone.h"
 
 #include <stdlib.h>
 
@@ -104,6 +106,15 @@ static int settle_hear(struct step *s, struct work *w, struct err *e)
 		return e->code;
 	}
 	return step_all_heard(s) ? step_goes(s, &stage_answer, e) : 0;
+}
+
+bool order_presents_soon(const struct step *s)
+{
+	const struct order_memory *m = order_memory(s);
+
+	return m != NULL && s->works != NULL && m->wish != NULL &&
+	       (s->stage == &stage_new || s->stage == &stage_authorize) &&
+	       str_equal(json_get_text(m->wish->solver, "name"), solver_standalone.name);
 }
 
 const struct stage stage_present = {

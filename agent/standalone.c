@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * standalone — see standalone.h. One listener for each address and port that orders of this process
- * name; all of them serve the same folder and go when it is empty.
+ * standalone — see standalone.h. The responder has each address and port that orders of this
+ * process name; all of them show the same folder and go when it is empty.
  */
 #include "agent/standalone.h"
 
 #include "acme/types.h"
-#include "agent/listener_http01.h"
 #include "agent/port_holder.h"
+#include "agent/responder.h"
 #include "agent/systemd.h"
 #include "base/http.h"
 #include "base/log.h"
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,32 +27,27 @@
 #define ANSWER_MAX     1024
 #define HOLD_TRIES     3 /* others that start just then */
 
-struct place {
-	char *address; /* NULL: all */
-	int port;
-	struct listener *listener;
-};
-
 /* An answer of a dry run, locked while it is published. */
 struct hold {
 	char *token;
 	int fd;
 };
 
-/* An answer of ours that another process shows. */
+/* An answer of ours, and which process shows it. */
 struct guest {
 	char *token;
 	char *address; /* NULL: all */
 	int port;
-	uint64_t socket; /* the one it was found at */
+	uint64_t socket; /* the one it was found at; 0: our own responder shows it, … */
+	unsigned losses; /* … which had ended so often by then */
 };
 
 struct standalone {
 	struct standalone_config config;
 	char *directory;
 	int dir_fd;
-	struct place *places; /* where this process listens */
-	size_t place_count;
+	struct responder *responder;
+	LIST_HEAD(, ready) readies; /* who waits for an answer to be had */
 	struct hold *holds;
 	size_t hold_count;
 	struct guest *guests;
@@ -133,19 +129,40 @@ static int answers_sweep(struct standalone *st, struct err *e)
 	return r;
 }
 
+/* The sockets' process may belong to another user, and finds its files by their names (the store
+ * around the folder stays closed). */
+static int folder_open(struct standalone *st, struct err *e)
+{
+	st->dir_fd = open(st->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (st->dir_fd < 0 || fchmod(st->dir_fd, 0711) != 0)
+		return err_sys(e, ERR_SYS, "%s could not be opened", st->directory);
+	return answers_sweep(st, e);
+}
+
+static void standalone_fetched(void *arg, const char *token);
+static void standalone_serves(void *arg);
+
 int standalone_new(const struct standalone_config *config, struct standalone **ret_standalone,
 		   struct err *e)
 {
 	struct standalone *st = mem_new(sizeof(*st));
-	int r = 0;
+	struct responder_config responder = {
+		.loop = config->loop,
+		.clock = config->clock,
+		.here = config->here,
+		.fetched = standalone_fetched,
+		.serves = standalone_serves,
+		.arg = st,
+	};
+	int r;
 
 	st->config = *config;
 	st->directory = mem_printf("%s/answers", store_dir(config->store));
-	st->dir_fd = open(st->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (st->dir_fd < 0)
-		r = err_sys(e, ERR_SYS, "%s could not be opened", st->directory);
+	st->dir_fd = -1;
+	r = folder_open(st, e);
+	responder.answers = st->directory;
 	if (r == 0)
-		r = answers_sweep(st, e);
+		r = responder_new(&responder, &st->responder, e);
 	if (r != 0) {
 		standalone_free(st);
 		return r;
@@ -154,9 +171,14 @@ int standalone_new(const struct standalone_config *config, struct standalone **r
 	return 0;
 }
 
+void standalone_expects(struct standalone *st)
+{
+	responder_start(st->responder);
+}
+
 bool standalone_listens(const struct standalone *st)
 {
-	return st->place_count > 0;
+	return responder_listens(st->responder);
 }
 
 static bool holds(const struct standalone *st, const char *token)
@@ -185,7 +207,7 @@ bool standalone_needed(const struct standalone *st, bool parked)
 {
 	struct strlist live AUTO_STRLIST = {0};
 
-	if (st->place_count == 0)
+	if (!standalone_listens(st))
 		return false;
 	if (challenge_live_tokens(st->config.store, parked, &live, NULL) != 0)
 		return true; /* nobody can know now */
@@ -195,22 +217,12 @@ bool standalone_needed(const struct standalone *st, bool parked)
 	return any_is_locked(st, parked);
 }
 
-static void standalone_close(struct standalone *st)
-{
-	for (size_t i = 0; i < st->place_count; i++) {
-		listener_free(st->places[i].listener);
-		free(st->places[i].address);
-	}
-	free(TAKE(st->places));
-	st->place_count = 0;
-}
-
 bool standalone_review(struct standalone *st)
 {
 	bool needed = standalone_needed(st, true);
 
 	if (!needed)
-		standalone_close(st);
+		responder_close(st->responder);
 	return needed;
 }
 
@@ -236,7 +248,7 @@ void standalone_free(struct standalone *st)
 {
 	if (st == NULL)
 		return;
-	standalone_close(st);
+	responder_free(st->responder);
 	answer_let_go(st, NULL);
 	free(st->holds);
 	guests_drop(st, NULL);
@@ -280,33 +292,24 @@ static int standalone_check(const struct json *settings, struct err *e)
 
 /* --- the listener --- */
 
+static struct listening_config where(const struct standalone *st, const char *address, int port)
+{
+	const struct passed_sockets *sockets = st->config.sockets;
+
+	return (struct listening_config){
+		.address = address,
+		.port = port,
+		.passed = sockets != NULL ? sockets->http : NULL,
+		.passed_count = sockets != NULL ? sockets->http_count : 0,
+	};
+}
+
 /* ERR_BUSY: the port is somebody else's for now. */
 static int standalone_listen(struct standalone *st, const char *address, int port, struct err *e)
 {
-	struct listener_config config = {
-		.address = address,
-		.port = port,
-		.answers_dir = st->directory,
-		.fetched = standalone_fetched,
-		.arg = st,
-	};
-	const struct passed_sockets *sockets = st->config.sockets;
-	struct listener *listener = NULL;
-	int r;
+	const struct listening_config at = where(st, address, port);
 
-	for (size_t i = 0; i < st->place_count; i++)
-		if (st->places[i].port == port && str_equal(st->places[i].address, address))
-			return 0;
-	if (sockets != NULL) {
-		config.passed = sockets->http;
-		config.passed_count = sockets->http_count;
-	}
-	r = listener_open(st->config.loop, &config, &listener, e);
-	if (r != 0)
-		return r;
-	st->places = mem_grow(st->places, st->place_count + 1, sizeof(*st->places));
-	st->places[st->place_count++] = (struct place){mem_str(address), port, listener};
-	return 0;
+	return responder_open(st->responder, &at, e);
 }
 
 /* The port of an answer that another process shows becomes ours as soon as that process leaves it.
@@ -314,25 +317,33 @@ static int standalone_listen(struct standalone *st, const char *address, int por
 static void guests_inherit(void *arg)
 {
 	struct standalone *st = arg;
-	size_t before = st->place_count;
+	bool before = standalone_listens(st);
 	bool taken = false;
 
 	st->heir = NULL;
 	for (size_t i = 0; i < st->guest_count; i++)
-		if (standalone_listen(st, st->guests[i].address, st->guests[i].port, NULL) != 0)
+		if (st->guests[i].socket != 0 &&
+		    standalone_listen(st, st->guests[i].address, st->guests[i].port, NULL) != 0)
 			taken = true;
-	if (st->place_count > before)
+	if (standalone_listens(st) && !before)
 		log_line(LOG_INFO,
 			 "the everleaf that showed our answers is gone; this one listens");
 	if (taken)
 		st->heir = loop_watch_timer(st->config.loop, READY_AGAIN_MS, guests_inherit, st);
 }
 
+static bool guest_left(const struct standalone *st, const struct guest *g)
+{
+	if (g->socket == 0)
+		return responder_losses(st->responder) != g->losses;
+	return listener_port_socket(g->port) != g->socket;
+}
+
 bool standalone_was_left(const struct standalone *st, const char *token)
 {
 	for (size_t i = 0; i < st->guest_count; i++)
 		if (str_equal(st->guests[i].token, token))
-			return listener_port_socket(st->guests[i].port) != st->guests[i].socket;
+			return guest_left(st, &st->guests[i]);
 	return false;
 }
 
@@ -383,6 +394,7 @@ static struct hook_call *standalone_withdraw(const struct solver_task *task, hoo
 
 struct ready {
 	struct hook_call base;
+	LIST_ENTRY(ready) link;
 	struct standalone *st;
 	char *address; /* NULL: all */
 	int port;
@@ -400,6 +412,7 @@ static void ready_free(struct hook_call *c)
 {
 	struct ready *rd = (struct ready *)c;
 
+	LIST_REMOVE(rd, link);
 	if (rd->call != NULL)
 		http_cancel(rd->call);
 	loop_cancel(rd->st->config.loop, rd->timer);
@@ -435,8 +448,8 @@ static void ready_taken(struct ready *rd)
 	ready_answers(rd, &e);
 }
 
-/* Ours is shown by another process. */
-static void ready_visits(struct ready *rd)
+/* Ours is shown, perhaps by another everleaf. */
+static void ready_shown(struct ready *rd)
 {
 	struct standalone *st = rd->st;
 
@@ -447,8 +460,9 @@ static void ready_visits(struct ready *rd)
 		.address = TAKE(rd->address),
 		.port = rd->port,
 		.socket = rd->socket,
+		.losses = responder_losses(st->responder),
 	};
-	if (st->heir == NULL)
+	if (st->heir == NULL && rd->socket != 0)
 		st->heir = loop_watch_timer(st->config.loop, READY_AGAIN_MS, guests_inherit, st);
 	ready_answers(rd, NULL);
 }
@@ -463,7 +477,7 @@ static void ready_got(void *arg, struct http_response *response, const struct er
 	rd->call = NULL;
 	http_response_free(response);
 	if (ours)
-		ready_visits(rd);
+		ready_shown(rd);
 	else if (clock_mono_ms(rd->st->config.clock) >= rd->until_ms)
 		ready_taken(rd);
 	else
@@ -472,10 +486,16 @@ static void ready_got(void *arg, struct http_response *response, const struct er
 
 static void ready_ask(struct ready *rd)
 {
+	struct http_policy policy = {.reach = HTTP_LOOPBACK, .connect_ms = 2000, .total_ms = 3000};
+	struct err e = {0};
 	const char *address = rd->address != NULL ? rd->address : "127.0.0.1";
 	AUTO_FREE char *url = NULL;
 	struct http_request request = {.method = "GET", .max_body = ANSWER_MAX};
 
+	if (rd->http == NULL && http_new(rd->st->config.loop, &policy, &rd->http, &e) != 0) {
+		ready_answers(rd, &e);
+		return;
+	}
 	url = mem_printf(strchr(address, ':') != NULL
 				 ? "http://[%s]:%d/.well-known/acme-challenge/%s"
 				 : "http://%s:%d/.well-known/acme-challenge/%s",
@@ -483,6 +503,23 @@ static void ready_ask(struct ready *rd)
 	request.url = url;
 	rd->socket = listener_port_socket(rd->port);
 	rd->call = http_submit(rd->http, &request, ready_got, rd);
+}
+
+/* The port is ours, and whoever connects waits in the kernel until the responder is there. Only
+ * when something went wrong with it the CA is not told before it serves: perhaps it never will. */
+static void ready_waits(struct ready *rd)
+{
+	struct standalone *st = rd->st;
+	const struct listening_config at = where(st, rd->address, rd->port);
+	struct err e = *responder_trouble(st->responder);
+
+	rd->socket = 0;
+	if (e.code == ERR_NONE || responder_serves(st->responder, &at))
+		ready_shown(rd);
+	else if (clock_mono_ms(st->config.clock) >= rd->until_ms)
+		ready_answers(rd, &e);
+	else
+		rd->timer = loop_watch_timer(st->config.loop, READY_AGAIN_MS, ready_try, rd);
 }
 
 /* The port may have become free; if not, its holder may be one of us. */
@@ -496,37 +533,43 @@ static void ready_try(void *arg)
 	r = standalone_listen(rd->st, rd->address, rd->port, &e);
 	if (r == ERR_BUSY)
 		ready_ask(rd);
+	else if (r == 0)
+		ready_waits(rd);
 	else
-		ready_answers(rd, r != 0 ? &e : NULL);
+		ready_answers(rd, &e);
+}
+
+static void standalone_serves(void *arg)
+{
+	struct standalone *st = arg;
+	struct ready *rd = NULL;
+
+	LIST_FOREACH(rd, &st->readies, link)
+	{
+		if (rd->call != NULL)
+			continue;
+		loop_cancel(st->config.loop, rd->timer);
+		rd->timer = loop_watch_timer(st->config.loop, 0, ready_try, rd);
+	}
 }
 
 static struct hook_call *standalone_ready(const struct solver_task *task, hook_done *done,
 					  void *arg)
 {
-	struct http_policy policy = {.reach = HTTP_LOOPBACK, .connect_ms = 2000, .total_ms = 3000};
-	const char *address = json_get_text(task->settings, "address");
-	int port = settings_port(task->settings);
 	struct standalone *st = task->host;
-	struct ready *rd;
-	struct err e = {0};
+	struct ready *rd = mem_new(sizeof(*rd));
 
-	if (standalone_listen(st, address, port, &e) == 0)
-		return hook_call_answer(task->loop, NULL, done, arg);
-	rd = mem_new(sizeof(*rd));
 	rd->base.cancel = ready_free;
 	rd->st = st;
 	rd->until_ms = clock_mono_ms(st->config.clock) + READY_LIMIT_MS;
-	rd->address = mem_str(address);
-	rd->port = port;
+	rd->address = mem_str(json_get_text(task->settings, "address"));
+	rd->port = settings_port(task->settings);
 	rd->token = mem_str(task->token);
 	rd->answer = mem_str(task->key_authorization);
 	rd->done = done;
 	rd->arg = arg;
 	rd->timer = loop_watch_timer(task->loop, 0, ready_try, rd);
-	if (http_new(task->loop, &policy, &rd->http, &e) != 0) {
-		ready_free(&rd->base);
-		return hook_call_answer(task->loop, &e, done, arg);
-	}
+	LIST_INSERT_HEAD(&st->readies, rd, link);
 	return &rd->base;
 }
 

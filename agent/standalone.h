@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * standalone — the solver that needs no web server: answers are files in STATE/answers, and a
- * listener of ours serves that folder and nothing else.
+ * responder of ours (agent/responder.h) shows that folder and nothing else.
  *
  * An answer is alive while a living process's challenge row needs it, or, for those of a dry run,
  * which are no rows of this store, while its file is locked.
@@ -32,6 +32,7 @@ struct standalone_config {
 	struct loop *loop;                    /* borrowed */
 	struct store *store;                  /* borrowed; the listener never sees it */
 	const struct passed_sockets *sockets; /* borrowed; used before a port is bound; or NULL */
+	bool here;                            /* for tests: as responder_config's */
 	bool rehearses;            /* the answers of this process are no rows of that store */
 	const struct clock *clock; /* borrowed */
 	void (*fetched)(void *arg, const char *token); /* told of each token that was served */
@@ -41,6 +42,9 @@ struct standalone_config {
 /* Opens STATE/answers and takes away the answers that no living process's challenge needs. */
 int standalone_new(const struct standalone_config *config, struct standalone **ret_standalone,
 		   struct err *e);
+
+/* An answer will be published in a moment: the responder may start. */
+void standalone_expects(struct standalone *st);
 
 /* This process has the port. */
 bool standalone_listens(const struct standalone *st);
@@ -52,8 +56,8 @@ bool standalone_needed(const struct standalone *st, bool parked);
 /* Gives the port up when it is not needed any more; returns whether it is. */
 bool standalone_review(struct standalone *st);
 
-/* Another process showed this answer and gave its port up meanwhile: the CA may have asked when
- * nobody was there. */
+/* The process that showed this answer, ours or another one, has ended or given its port up
+ * meanwhile: the CA may have asked when nobody was there. */
 bool standalone_was_left(const struct standalone *st, const char *token);
 
 void standalone_free(struct standalone *st);

@@ -213,7 +213,8 @@ class Arena:
                     words = f.read().split(b"\0")
             except OSError:
                 continue
-            if str(self.state).encode() in words or str(self.hook).encode() in words:
+            if any(str(path).encode() in words
+                   for path in (self.state, self.state / "answers", self.hook)):
                 found.append(b" ".join(words).decode("utf-8", "replace"))
         return found
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: MIT
 #
-# test_responder.py - ten thousand connections that want nothing good, while a CA asks for the
-# answer to a challenge: it gets it within a second, and the order ends in a certificate.
+# test_responder.py - a CA asks for the answer to a challenge, and gets it: while everleaf is stopped
+# and its store is held, after the process that answers was killed, and while ten thousand connections
+# want nothing good. Every order ends in a certificate.
 
+import contextlib
 import errno
+import fcntl
+import os
 import random
 import resource
 import select
+import shutil
+import signal
 import socket
+import sqlite3
 import threading
 import time
 
@@ -115,39 +122,183 @@ def descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_a_challenge_is_answered_within_a_second_in_a_storm(program, mock, folder, chance, tell,
-                                                            descriptors):
-    (folder / "storm").mkdir()
-    a = arena.Arena(program, mock, folder / "storm",
-                    arena.Scenario("issue", "standalone", 1, "ec-256"))
-    try:
+class Asked:
+    """An obtain that has told the CA to look, which it will do in an hour, and its responder."""
+
+    def __init__(self, a):
+        self.a = a
         a.ca.config(validate_ms=3600 * 1000)
         a.case()
-        everleaf = a.start(*a.obtain())
+        self.everleaf = a.start(*a.obtain())
         lab.wait_until("the CA was told", lambda: any(
             r["kind"] == "challenge" for r in a.ca.records()))
-        [token] = [p.name for p in (a.state / "answers").iterdir()]
-        storm = Storm(a.port, random.Random(chance.random()))
-        times = []
-        try:
-            lab.wait_until("the storm is there", lambda: storm.opened > CONNECTIONS // 4, 60)
-            for _ in range(ASKS):
-                took, answer = ask(a.port, token)
-                assert answer.startswith(b"HTTP/1.1 200") and token.encode() in answer, answer
-                times.append(took)
-            lab.wait_until("it was a storm", lambda: storm.opened >= CONNECTIONS, 120)
-            took, answer = ask(a.port, token)
-            assert answer.startswith(b"HTTP/1.1 200")
-            times.append(took)
-            with open(f"/proc/{everleaf.pid}/status") as f:
-                peak = [int(line.split()[1]) for line in f if line.startswith("VmHWM")][0]
-            a.ca.clock(3600)
-            assert everleaf.wait(60) == 0, everleaf.text()
-        finally:
-            storm.stop()
-        tell(f"{storm.opened} hostile connections, {len(times)} challenges "
-             f"answered, the slowest after {max(times):.3f} s, everleaf's peak {peak // 1024} MiB")
-        assert max(times) < 1
-        a.check_end(0)
+        [self.token] = [p.name for p in (a.state / "answers").iterdir()]
+
+    def responder(self):
+        return lab.responder_of(self.everleaf)
+
+    def answered(self):
+        """The CA's question, answered; how long it took."""
+        took, answer = ask(self.a.port, self.token)
+        assert answer.startswith(b"HTTP/1.1 200") and self.token.encode() in answer, answer
+        return took
+
+    def finish(self, deaths=0):
+        self.a.ca.clock(3600)
+        assert self.everleaf.wait(60) == 0, self.everleaf.text()
+        self.a.check_end(deaths)
+
+
+@pytest.fixture
+def asked(program, mock, folder):
+    (folder / "asked").mkdir()
+    a = arena.Arena(program, mock, folder / "asked",
+                    arena.Scenario("issue", "standalone", 1, "ec-256"))
+    yield Asked(a)
+    a.stop()
+
+
+def status(pid):
+    """What the kernel says of a process: {name: value}."""
+    with open(f"/proc/{pid}/status") as f:
+        return {k: v.strip() for k, v in (line.split(":", 1) for line in f)}
+
+
+@contextlib.contextmanager
+def held(state):
+    """Somebody holds the store: nobody can write to it, nor read it."""
+    with open(state / "turn", "r+b") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        db = sqlite3.connect(state / "everleaf.db", isolation_level=None, timeout=30)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        yield
+        db.execute("ROLLBACK")
+        db.close()
+
+
+def test_a_ca_is_answered_while_everleaf_is_stopped_and_its_store_is_held(asked):
+    with held(asked.a.state):
+        asked.answered()
+        asked.everleaf.signal(signal.SIGSTOP)
+        lab.wait_until("it stands still",
+                       lambda: status(asked.everleaf.pid)["State"].startswith("T"))
+        for _ in range(ASKS):
+            asked.answered()
+        asked.everleaf.signal(signal.SIGCONT)
+    asked.finish()
+
+
+def test_a_responder_that_is_killed_is_followed_and_the_operator_is_told(asked):
+    killed = []
+    for _ in range(3):
+        killed.append(asked.responder())
+        os.kill(killed[-1], signal.SIGKILL)
+        lab.wait_until("it is said", lambda: asked.everleaf.text().count(
+            "the process that answers challenges ended: everleaf respond was ended by signal 9") ==
+            len(killed))
+        asked.answered()
+    assert asked.responder() not in killed
+    asked.finish()
+
+
+def test_an_order_whose_responder_died_while_the_ca_asked_is_replaced_at_once(asked):
+    responder = asked.responder()
+    asked.answered()
+    for pid in (asked.everleaf.pid, responder):
+        os.kill(pid, signal.SIGSTOP)
+    asked.a.ca.clock(3600)
+    lab.wait_until("the CA has asked", lambda: asked.a.ca.counts()["validations"] == 1)
+    assert asked.a.ca.orders()[0]["status"] == "invalid"
+    asked.a.ca.config(validate_ms=0)
+    os.kill(responder, signal.SIGKILL)
+    lab.wait_until("it is dead", lambda: status(responder)["State"].startswith("Z"))
+    asked.everleaf.signal(signal.SIGCONT)
+    assert asked.everleaf.wait(60) == 0, asked.everleaf.text()
+    asked.a.check_end(1)  # and nobody failed
+
+
+def test_a_ca_is_not_told_of_answers_that_nobody_will_show(program, mock, folder):
+    own = folder / "everleaf"
+    shutil.copy(program, own)
+    (folder / "arena").mkdir()
+    a = arena.Arena(own, mock, folder / "arena",
+                    arena.Scenario("issue", "standalone", 1, "ec-256"))
+    try:
+        a.case()
+        hook = folder / "pre"
+        hook.write_text(f"#!/bin/sh\ntouch {folder}/here\n"
+                        f"until [ -e {folder}/go ]; do sleep 0.02; done\n")
+        hook.chmod(0o755)
+        everleaf = a.start(*a.obtain(), "--pre-hook", hook, hurry=1)
+        lab.wait_until("its order stands still", (folder / "here").exists)
+        responder = lab.responder_of(everleaf)
+        own.chmod(0o600)  # no other one can be started
+        os.kill(responder, signal.SIGKILL)
+        lab.wait_until("it is said", lambda: "started again" in everleaf.text())
+        (folder / "go").touch()
+        assert everleaf.wait(60) == 75, everleaf.text()
+        assert "the process that answers challenges ended: " in everleaf.text()
+        assert "cannot be run" in everleaf.text()
+        assert not any(r["kind"] == "challenge" for r in a.ca.records())
+        own.chmod(0o755)
+        a.advance(2 * 3600)
+        assert a.run(*a.obtain()).rc == 0
+        a.check_end(1, may_fail=True)
     finally:
         a.stop()
+
+
+def test_the_responder_ends_with_everleaf_and_not_before(asked):
+    responder = asked.responder()
+    asked.answered()  # from now on it is past its start
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(responder, number)
+    asked.answered()
+    assert asked.responder() == responder
+    asked.everleaf.signal(signal.SIGKILL)
+    asked.everleaf.wait(10)
+    asked.a.check_moment()  # nobody runs
+    with pytest.raises(ConnectionError):  # its socket may end a moment after its memory
+        ask(asked.a.port, asked.token)
+    asked.everleaf = asked.a.start(*asked.a.obtain())
+    assert asked.responder() != responder
+    asked.answered()
+    asked.finish(deaths=1)
+
+
+def test_the_responder_has_nothing_but_its_sockets_and_the_folder_of_answers(asked):
+    responder = asked.responder()
+    lab.wait_until("it is confined", lambda: status(responder)["NoNewPrivs"] == "1")
+    asked.answered()
+    assert status(responder)["CapEff"].strip("0") == ""
+    if os.geteuid() == 0:
+        assert status(responder)["Uid"].split() == ["65534"] * 4
+        assert status(responder)["Gid"].split() == ["65534"] * 4
+        assert os.readlink(f"/proc/{responder}/root") == str(asked.a.state / "answers")
+    opened = {os.readlink(f"/proc/{responder}/fd/{fd}").split(":")[0]
+              for fd in os.listdir(f"/proc/{responder}/fd")}
+    assert opened <= {"socket", "pipe", "anon_inode", str(asked.a.state / "answers")}, opened
+    asked.finish()
+
+
+def test_a_challenge_is_answered_within_a_second_in_a_storm(asked, chance, tell, descriptors):
+    responder = asked.responder()
+    storm = Storm(asked.a.port, random.Random(chance.random()))
+    times = []
+    try:
+        lab.wait_until("the storm is there", lambda: storm.opened > CONNECTIONS // 4, 60)
+        for _ in range(ASKS):
+            times.append(asked.answered())
+        lab.wait_until("it was a storm", lambda: storm.opened >= CONNECTIONS, 120)
+        times.append(asked.answered())
+        assert asked.responder() == responder, "it died of the storm and was started again"
+        peaks = [int(status(pid)["VmHWM"].split()[0]) // 1024
+                 for pid in (asked.everleaf.pid, responder)]
+        asked.finish()
+    finally:
+        storm.stop()
+    assert "started again" not in asked.everleaf.text()
+    tell(f"{storm.opened} hostile connections, {len(times)} challenges answered, the slowest after "
+         f"{max(times):.3f} s; everleaf's peak {peaks[0]} MiB, its responder's {peaks[1]} MiB")
+    assert max(times) < 1

@@ -65,6 +65,8 @@ calls 'time|gettimeofday|clock_gettime|ftime|timespec_get' \
 	'^base/clock\.c$' 'time comes from struct clock (base/clock.c)'
 calls 'log_line' '^(agent/|base/log\.[ch]$)' 'only agent/ logs; return an error instead'
 calls 'sleep|usleep|nanosleep|clock_nanosleep' '^$' 'nothing sleeps; waiting is a timer of the loop'
+calls 'chroot|setuid|setgid|setresuid|setresgid|setreuid|setregid|setgroups' '^agent/confine\.c$' \
+	'privileges are given up in agent/confine.c'
 calls 'system|popen|wordexp' '^$' 'no shell of ours is ever started'
 calls 'pthread_create|thrd_create' '^$' 'there are no threads'
 calls 'strcpy|stpcpy|strcat|strncat|strncpy|sprintf|vsprintf|gets|alloca|strtok' '^$' \

@@ -394,8 +394,10 @@ struct sim *sim_new(const struct sim_config *config)
 		.issued = sim_issues,
 		.arg = s,
 	};
-	struct engine_config engine = {
-		.informed = true, .transport_new = quick_ca_transport, .look_ms = LOOK_MS};
+	struct engine_config engine = {.here = true,
+				       .informed = true,
+				       .transport_new = quick_ca_transport,
+				       .look_ms = LOOK_MS};
 	bool memory = access("/dev/shm", W_OK) == 0;
 
 	log_level = getenv("EVERLEAF_TEST_LOG") != NULL ? LOG_INFO : LOG_ERROR;

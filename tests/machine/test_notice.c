@@ -159,6 +159,7 @@ static void stop_soon(void *arg)
 static void run_engine(struct made_store *m, struct hook_scratch *h, const struct strlist *notify)
 {
 	const struct engine_config config = {
+		.here = true,
 		.store = m->store,
 		.loop = h->loop,
 		.clock = &m->clock,

@@ -163,6 +163,7 @@ void world_start(struct world *w, size_t agent, enum world_run run)
 {
 	struct agent *a = &w->agents[agent];
 	struct engine_config config = {
+		.here = true,
 		.store = agent_store(w, agent),
 		.loop = &w->net.loop,
 		.clock = fake_loop_clock(w->loop),

@@ -250,3 +250,15 @@ class Proxy:
         self._listener.close()
         for s in self._open:
             s.close()
+
+
+def responder_of(everleaf):
+    """The process that answers: a child of everleaf's."""
+    def look():
+        with open(f"/proc/{everleaf.pid}/task/{everleaf.pid}/children") as f:
+            for pid in map(int, f.read().split()):
+                with open(f"/proc/{pid}/cmdline", "rb") as words:
+                    if words.read().startswith(b"everleaf\0respond\0"):
+                        return pid
+        return None
+    return wait_until("it has a responder", look)

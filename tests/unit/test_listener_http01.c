@@ -4,8 +4,8 @@
 #include "agent/listener_http01.h"
 
 #include "agent/http01_request.h"
+#include "agent/listening.h"
 #include "agent/loop.h"
-#include "agent/port_holder.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -28,6 +28,8 @@
 struct world {
 	struct loop *loop;
 	char directory[64];
+	int directory_fd;
+	struct listening listening;
 	struct listener *listener;
 	char fetched[HTTP01_MAX_TOKEN + 1];
 	int fetches;
@@ -40,10 +42,8 @@ static void on_fetched(void *arg, const char *token)
 
 	w->fetches++;
 	strcpy(w->fetched, token);
-	if (w->frees) {
-		listener_free(w->listener);
-		w->listener = NULL;
-	}
+	if (w->frees)
+		listener_free(TAKE(w->listener));
 }
 
 static void write_answer(const struct world *w, const char *name, const char *text)
@@ -63,28 +63,27 @@ static void remove_answer(const struct world *w, const char *name)
 	assert_int_equal(unlink(path), 0);
 }
 
-static struct listener_config config_of(struct world *w)
+static int setup(void **state)
 {
-	return (struct listener_config){
-		.answers_dir = w->directory,
+	static const struct listening_config anywhere;
+	struct world *w = mem_new(sizeof(*w));
+	struct listener_config config = {
+		.listening = &w->listening,
 		.fetched = on_fetched,
 		.arg = w,
 	};
-}
-
-static int setup(void **state)
-{
-	struct world *w = mem_new(sizeof(*w));
-	struct listener_config config;
 	struct err e;
 
 	strcpy(w->directory, "/tmp/everleaf-listener-XXXXXX");
 	assert_non_null(mkdtemp(w->directory));
+	w->directory_fd = open(w->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(w->directory_fd >= 0);
+	config.answers_fd = w->directory_fd;
 	write_answer(w, TOKEN, ANSWER);
 	assert_int_equal(loop_event_new(&w->loop, &e), 0);
-	config = config_of(w);
-	if (listener_open(w->loop, &config, &w->listener, &e) != 0)
+	if (listening_open(&anywhere, &w->listening, &e) != 0)
 		fail_msg("%s", e.text);
+	w->listener = listener_new(w->loop, &config);
 	*state = w;
 	return 0;
 }
@@ -94,7 +93,9 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	listener_free(w->listener);
+	listening_close(&w->listening);
 	loop_event_free(w->loop);
+	close(w->directory_fd);
 	remove_answer(w, TOKEN);
 	assert_int_equal(rmdir(w->directory), 0);
 	free(w);
@@ -107,7 +108,7 @@ static int connect_from(const struct world *w, in_addr_t from)
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
 	struct sockaddr_in to = {.sin_family = AF_INET,
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons((uint16_t)listener_port(w->listener))};
+				 .sin_port = htons((uint16_t)w->listening.port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -393,160 +394,12 @@ static void the_fetch_may_free_the_listener(void **state)
 	assert_null(w->listener);
 }
 
-static void a_taken_port_is_busy_and_its_holder_has_a_name(void **state)
-{
-	struct world *w = *state;
-	struct listener_config config = config_of(w);
-	struct listener *second = NULL;
-	AUTO_FREE char *pid = mem_printf("(pid %d)", (int)getpid());
-	struct err e = {0};
-	char text[64];
-
-	config.port = listener_port(w->listener);
-	assert_int_equal(listener_open(w->loop, &config, &second, &e), ERR_BUSY);
-	assert_null(second);
-	expect_in(e.text, "another program listens on port");
-	assert_int_equal(listener_port_holder(config.port, text, sizeof(text)), 0);
-	expect_in(text, pid);
-}
-
-static void a_port_that_changes_hands_has_another_socket(void **state)
-{
-	struct world *w = *state;
-	struct listener_config config = config_of(w);
-	uint64_t first;
-
-	config.port = listener_port(w->listener);
-	first = listener_port_socket(config.port);
-	assert_int_not_equal(first, 0);
-	assert_int_equal(listener_port_socket(config.port), first);
-	listener_free(TAKE(w->listener));
-	assert_int_equal(listener_port_socket(config.port), 0);
-	assert_int_equal(listener_open(w->loop, &config, &w->listener, NULL), 0);
-	assert_int_not_equal(listener_port_socket(config.port), 0);
-	assert_int_not_equal(listener_port_socket(config.port), first);
-}
-
-static void a_free_port_has_no_holder_and_can_be_had_again(void **state)
-{
-	struct world *w = *state;
-	struct listener_config config = config_of(w);
-	struct err e = {0};
-	char said[2048];
-	char text[64];
-
-	ask(w, "GET " PATH TOKEN " HTTP/1.1\r\n\r\n", said, sizeof(said));
-	config.port = listener_port(w->listener);
-	listener_free(TAKE(w->listener));
-	assert_int_equal(listener_port_holder(config.port, text, sizeof(text)), -1);
-	assert_string_equal(text, "");
-	assert_int_equal(listener_open(w->loop, &config, &w->listener, &e), 0);
-	assert_int_equal(listener_port(w->listener), config.port);
-}
-
-static void it_listens_on_the_address_it_is_given(void **state)
-{
-	struct world *w = *state;
-	struct listener_config config = config_of(w);
-	struct listener *second = NULL;
-	struct err e = {0};
-
-	config.address = "127.0.0.2";
-	assert_int_equal(listener_open(w->loop, &config, &second, &e), 0);
-	listener_free(second);
-	second = NULL;
-	config.address = "192.0.2.1";
-	assert_int_equal(listener_open(w->loop, &config, &second, &e), ERR_CONFIG);
-	expect_in(e.text, "192.0.2.1 is no address of this machine");
-	config.address = "localhost";
-	assert_int_equal(listener_open(w->loop, &config, &second, &e), ERR_CONFIG);
-	config.address = NULL;
-	config.answers_dir = "/nonexistent";
-	assert_int_equal(listener_open(w->loop, &config, &second, &e), ERR_CONFIG);
-	assert_null(second);
-}
-
-static int listening(const char *address)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	assert_int_equal(inet_pton(AF_INET, address, &a.sin_addr), 1);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(listen(fd, 16), 0);
-	return fd;
-}
-
-static int port_of_socket(int fd)
-{
-	struct sockaddr_in a;
-	socklen_t len = sizeof(a);
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-	return ntohs(a.sin_port);
-}
-
-static void a_socket_it_was_given_is_used_and_stays_open(void **state)
-{
-	struct world *w = *state;
-	struct listener_config config = config_of(w);
-	const int fds[] = {listening("127.0.0.1"), listening("0.0.0.0")};
-	char said[512];
-
-	config.passed = fds;
-	config.passed_count = COUNT_OF(fds);
-	config.port = port_of_socket(fds[1]);
-	for (int round = 0; round < 2; round++) {
-		listener_free(TAKE(w->listener));
-		assert_int_equal(listener_open(w->loop, &config, &w->listener, NULL), 0);
-		assert_int_equal(listener_port(w->listener), config.port);
-		ask(w, "GET " PATH TOKEN " HTTP/1.1\r\n\r\n", said, sizeof(said));
-		expect_in(said, ANSWER);
-	}
-	listener_free(TAKE(w->listener));
-	assert_int_equal(port_of_socket(fds[1]), config.port);
-	close(fds[0]);
-	close(fds[1]);
-}
-
-/* All addresses were asked for, and the socket has one: it would not hear the CA. */
-static void a_socket_of_another_address_is_not_used(void **state)
-{
-	static const struct {
-		const char *passed, *wanted;
-		bool used;
-	} cases[] = {
-		{"127.0.0.1", NULL, false},
-		{"127.0.0.1", "127.0.0.1", true},
-		{"0.0.0.0", "127.0.0.1", true},
-		{"0.0.0.0", NULL, true},
-	};
-	struct world *w = *state;
-
-	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct listener_config config = config_of(w);
-		struct listener *second = NULL;
-		const int fd = listening(cases[i].passed);
-		bool taken;
-
-		config.passed = &fd;
-		config.passed_count = 1;
-		config.port = port_of_socket(fd);
-		config.address = cases[i].wanted;
-		taken = listener_open(w->loop, &config, &second, NULL) == 0;
-		if (taken != cases[i].used)
-			fail_msg("case %zu", i);
-		listener_free(second);
-		close(fd);
-	}
-}
-
 static void it_listens_on_ipv6_where_there_is_some(void **state)
 {
 	struct world *w = *state;
 	struct sockaddr_in6 a = {.sin6_family = AF_INET6,
 				 .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-				 .sin6_port = htons((uint16_t)listener_port(w->listener))};
+				 .sin6_port = htons((uint16_t)w->listening.port)};
 	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	char said[2048];
@@ -579,12 +432,6 @@ int main(void)
 		TEST(who_has_its_answer_makes_room_first),
 		TEST(a_client_that_leaves_leaves_nothing_behind),
 		TEST(the_fetch_may_free_the_listener),
-		TEST(a_taken_port_is_busy_and_its_holder_has_a_name),
-		TEST(a_port_that_changes_hands_has_another_socket),
-		TEST(a_free_port_has_no_holder_and_can_be_had_again),
-		TEST(it_listens_on_the_address_it_is_given),
-		TEST(a_socket_it_was_given_is_used_and_stays_open),
-		TEST(a_socket_of_another_address_is_not_used),
 		TEST(it_listens_on_ipv6_where_there_is_some),
 	};
 
