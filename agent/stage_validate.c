@@ -184,12 +184,13 @@ static int64_t validate_first_ms(const struct step *s)
 	return retry_poll_ms(0, 0);
 }
 
+/* May come at any time: an order that has been read again has no answers to speak of. */
 void order_fetched(struct step *s, const char *token)
 {
 	struct order_memory *m = order_memory(s);
 	bool ours = false;
 
-	for (size_t i = 0; m != NULL && i < m->challenge_count; i++)
+	for (size_t i = 0; m != NULL && m->answers != NULL && i < m->challenge_count; i++)
 		if (str_equal(m->challenges[i]->token, token))
 			m->answers[i].fetched = ours = true;
 	if (ours && s->stage == &stage_validate && m->polls == 1 && s->works == NULL &&

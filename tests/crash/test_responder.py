@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import random
+import re
 import resource
 import select
 import shutil
@@ -216,6 +217,26 @@ def test_an_order_whose_responder_died_while_the_ca_asked_is_replaced_at_once(as
     asked.everleaf.signal(signal.SIGCONT)
     assert asked.everleaf.wait(60) == 0, asked.everleaf.text()
     asked.a.check_end(1)  # and nobody failed
+
+
+def test_an_answer_that_is_fetched_once_more_when_it_should_be_gone_hurts_nobody(
+        program, mock, folder):
+    (folder / "arena").mkdir()
+    a = arena.Arena(program, mock, folder / "arena",
+                    arena.Scenario("issue", "standalone", 1, "ec-256"))
+    try:
+        answer = b""
+        while not answer.startswith(b"HTTP/1.1 200"):  # else it was taken back before we asked
+            a.case()
+            everleaf = a.start(*a.obtain(), fail="answer.remove:1")
+            failed = lab.wait_until("it could not be taken back", lambda: re.search(
+                "cannot remove the answer ([^:]*):", everleaf.text()))
+            with contextlib.suppress(ConnectionError):
+                answer = ask(a.port, failed[1])[1]
+            assert everleaf.wait(60) == 0, everleaf.text()
+        a.check_end(0)
+    finally:
+        a.stop()
 
 
 def test_a_ca_is_not_told_of_answers_that_nobody_will_show(program, mock, folder):
