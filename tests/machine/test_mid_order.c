@@ -74,8 +74,8 @@ static void a_request_is_repeated_three_times_and_then_the_order_is_parked(void 
 {
 	struct world *w = *state;
 
-	FAULT_ROW(w, .kind = MOCK_CERTIFICATE, .act = MOCK_REPLACE, .status = 500,
-		  .problem = "serverInternal", .times = MOCK_FOREVER);
+	FAULT_ROW(w, .kind = MOCK_CERTIFICATE, .act = MOCK_REPLACE, .status = 503, .body = "",
+		  .times = MOCK_FOREVER);
 	world_start(w, 0, RUN_DAEMON);
 	world_pass(w, 30);
 	assert_int_equal(world_facts(w).open_orders, 1);
@@ -107,8 +107,8 @@ static void a_daemon_s_new_order_is_parked_at_once(void **state)
 {
 	struct world *w = *state;
 
-	FAULT_ROW(w, .kind = MOCK_NEW_ORDER, .act = MOCK_REPLACE, .status = 500,
-		  .problem = "serverInternal", .times = MOCK_FOREVER);
+	FAULT_ROW(w, .kind = MOCK_NEW_ORDER, .act = MOCK_REPLACE, .status = 503, .body = "",
+		  .times = MOCK_FOREVER);
 	world_start(w, 0, RUN_DAEMON);
 	world_pass(w, 50);
 	assert_int_equal(asked(w, MOCK_NEW_ORDER), 1);
