@@ -97,14 +97,10 @@ static int check_name(int dir_fd, const char *name, bool *ret_made, struct err *
 }
 
 /* Whoever else could write to .gen could put a certificate of his own into our server. */
-static int check_gens(int dir_fd, struct err *e)
+static int judge_gens(const struct stat *st, struct err *e)
 {
-	struct stat st;
-
-	if (fstatat(dir_fd, GENS, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? 0 : err_sys(e, ERR_SYS, "cannot examine " GENS);
-	if (!S_ISDIR(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+	if (!S_ISDIR(st->st_mode) || (st->st_uid != 0 && st->st_uid != geteuid()) ||
+	    (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(e, ERR_CONFIG,
 			       GENS
 			       " is no directory, belongs to another user, or others may write "
@@ -112,6 +108,14 @@ static int check_gens(int dir_fd, struct err *e)
 	return 0;
 }
 
+static int check_gens(int dir_fd, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, GENS, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : err_sys(e, ERR_SYS, "cannot examine " GENS);
+	return judge_gens(&st, e);
+}
 int generation_check(int dir_fd, int64_t number, struct err *e)
 {
 	int64_t live = 0;
@@ -366,18 +370,19 @@ static void sweep_stage(int dir_fd, const char *name, void *arg)
 
 static int open_gens(int dir_fd, int *ret_fd, struct err *e)
 {
+	int fd AUTO_FD = -1;
 	int r = folder_make_at(dir_fd, GENS, 0755, e);
-	int fd;
+	struct stat st;
 
-	if (r == 0)
-		r = check_gens(dir_fd, e);
 	if (r != 0)
 		return r;
 	fd = folder_open_at(dir_fd, GENS, O_RDONLY);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_sys(e, ERR_SYS, "cannot open " GENS);
-	*ret_fd = fd;
-	return 0;
+	r = judge_gens(&st, e); /* the one that is open, whoever may rename it meanwhile */
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
 }
 
 static int make_link(int dir_fd, const char *target, const char *name, struct err *e)
