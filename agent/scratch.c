@@ -4,8 +4,8 @@
  */
 #include "agent/scratch.h"
 
-#include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -69,7 +69,9 @@ int scratch_new(const char *state, const struct clock *clock, struct scratch **r
 {
 	AUTO_FREE char *folder = mem_printf("%s/scratch", state);
 	struct scratch *s;
-	int r = file_make_directory(folder, 0700, e);
+	const struct path_rule rule = {.cannot = "cannot use", .refused = "is not used"};
+	int fd AUTO_FD = -1;
+	int r = path_make_folder(folder, 0700, &rule, &fd, e);
 
 	if (r != 0)
 		return r;

@@ -121,7 +121,7 @@ static int command_typed(const char *text, struct json **ret_list, struct err *e
 
 	r = words_command(text, &words, e);
 	if (r == 0)
-		r = child_check_program(words.items[0], e);
+		r = child_check_command(&words, e);
 	if (r != 0)
 		return r;
 	list = json_new_list();

@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "base/mem.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,18 +25,18 @@
 
 #define CHUNK          4096
 #define TEMPORARY_SIZE 32
-#define PARENT_MODE    0755
 #define ROOM_BYTES     (1024 * 1024)
 #define ROOM_INODES    16
 
-static int open_regular(const char *path, int *ret_fd, struct stat *st, struct err *e)
+static int open_regular(const char *path, int *ret_fd, struct err *e)
 {
 	/* O_NONBLOCK: a FIFO in the file's place must not stop us */
 	int fd AUTO_FD = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0 || fstat(fd, st) != 0)
+	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_sys(e, ERR_CONFIG, "cannot open %s", path);
-	if (!S_ISREG(st->st_mode))
+	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_CONFIG, "%s is not a regular file", path);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -58,39 +59,12 @@ static int read_all(int fd, const char *path, struct buf *b, char chunk[CHUNK], 
 	}
 }
 
-static int judge(const char *path, const struct stat *st, mode_t forbidden, struct err *e)
+static int read_from(int fd, const char *path, struct buf *b, struct err *e)
 {
-	mode_t bad = st->st_mode & forbidden;
-
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return err_set(e, ERR_CONFIG,
-			       "%s belongs to user %u: only root and the user running everleaf may "
-			       "own it",
-			       path, (unsigned)st->st_uid);
-	if ((bad & (S_IWGRP | S_IWOTH)) != 0)
-		return err_set(e, ERR_CONFIG, "others may write to %s (mode %04o; chmod go-w)",
-			       path, (unsigned)st->st_mode & 07777);
-	if (bad != 0)
-		return err_set(e, ERR_CONFIG, "everybody may read %s (mode %04o; chmod o-r)", path,
-			       (unsigned)st->st_mode & 07777);
-	return 0;
-}
-
-/* What is judged is what is read: by the descriptor. */
-static int read_file(const char *path, const mode_t *forbidden, struct buf *b, struct err *e)
-{
-	int fd AUTO_FD = -1;
 	char chunk[CHUNK];
 	size_t before = b->len;
-	struct stat st;
-	int r;
+	int r = read_all(fd, path, b, chunk, e);
 
-	r = open_regular(path, &fd, &st, e);
-	if (r == 0 && forbidden != NULL)
-		r = judge(path, &st, *forbidden, e);
-	if (r != 0)
-		return r;
-	r = read_all(fd, path, b, chunk, e);
 	mem_wipe(chunk, sizeof(chunk)); /* it may have been a key */
 	if (r != 0 && b->len > before) {
 		mem_wipe(b->data + before, b->len - before);
@@ -101,12 +75,19 @@ static int read_file(const char *path, const mode_t *forbidden, struct buf *b, s
 
 int file_read(const char *path, struct buf *b, struct err *e)
 {
-	return read_file(path, NULL, b, e);
+	int fd AUTO_FD = -1;
+	int r = open_regular(path, &fd, e);
+
+	return r == 0 ? read_from(fd, path, b, e) : r;
 }
 
 int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct err *e)
 {
-	return read_file(path, &forbidden, b, e);
+	const struct path_rule rule = {"cannot open", "is not read", .forbidden = forbidden};
+	int fd AUTO_FD = -1;
+	int r = path_open_file(path, &rule, &fd, e);
+
+	return r == 0 ? read_from(fd, path, b, e) : r;
 }
 
 char *file_folder(const char *path)
@@ -203,60 +184,6 @@ int file_replace_at(int dir_fd, const char *name, const struct buf *content, mod
 		return r;
 	}
 	return file_sync(dir_fd, name, e);
-}
-
-/* Durable in its parent, with a mode that the umask did not change. */
-static int settle_directory(const char *path, mode_t mode, struct err *e)
-{
-	int fd AUTO_FD = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int parent AUTO_FD = -1;
-
-	if (fd < 0 || fchmod(fd, mode) != 0)
-		return err_sys(e, ERR_SYS, "cannot set the mode of the new directory %s", path);
-	parent = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0)
-		return err_sys(e, ERR_SYS, "cannot open the directory above %s", path);
-	return file_sync(parent, path, e);
-}
-
-static bool is_directory(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-static int make_one(const char *path, mode_t mode, struct err *e)
-{
-	if (is_directory(path))
-		return 0;
-	if (!FAULT_FAILS("file.mkdir") && mkdir(path, mode) == 0)
-		return settle_directory(path, mode, e);
-	if (errno == EEXIST && is_directory(path))
-		return 0; /* another process was faster */
-	if (errno == EEXIST)
-		return err_set(e, ERR_SYS, "%s is not a directory", path);
-	return err_sys(e, ERR_SYS, "cannot make the directory %s", path);
-}
-
-int file_make_directory(const char *path, mode_t mode, struct err *e)
-{
-	AUTO_FREE char *part = mem_str(path);
-	size_t len = strlen(part);
-	int r;
-
-	if (len == 0)
-		return err_set(e, ERR_SYS, "cannot make a directory without a name");
-	while (len > 1 && part[len - 1] == '/')
-		part[--len] = '\0';
-	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		r = make_one(part, PARENT_MODE, e);
-		*slash = '/';
-		if (r != 0)
-			return r;
-	}
-	return make_one(part, mode, e);
 }
 
 int file_check_room(int fd, const char *path, struct err *e)

@@ -14,8 +14,8 @@
 /* Appends the whole file to b; ERR_CONFIG when it is missing, unreadable or above b's limit. */
 int file_read(const char *path, struct buf *b, struct err *e);
 
-/* The same, and ERR_CONFIG as well when the file belongs to neither root nor us, or when its mode
- * has one of the forbidden bits (of S_IWGRP, S_IWOTH, S_IROTH). */
+/* The same for a file that nobody else may be able to change (base/path.h); and its mode has none
+ * of the forbidden bits (of S_IWGRP, S_IWOTH, S_IROTH). */
 int file_read_judged(const char *path, mode_t forbidden, struct buf *b, struct err *e);
 
 /* Writes name in the directory dir_fd: a temporary file in the same directory (O_EXCL|O_NOFOLLOW,
@@ -31,10 +31,6 @@ int file_write_all(int fd, const void *data, size_t len, struct err *e);
 
 /* fsync, with a sentence. */
 int file_sync(int fd, const char *what, struct err *e);
-
-/* Makes a directory and its missing parents (parents 0755, the last one with mode). Existing is
- * fine. */
-int file_make_directory(const char *path, mode_t mode, struct err *e);
 
 /* ERR_SYS when the file system of fd, which path names, has less than 1 MiB or 16 files left: it is
  * full, as far as certificates are concerned. */

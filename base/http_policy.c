@@ -6,6 +6,7 @@
 #include "base/http_internal.h"
 
 #include "base/file.h"
+#include "base/path.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -49,7 +50,7 @@ static int check_bundle_file(const char *path, struct err *e)
 	int r;
 
 	buf_init(&pem, MAX_BUNDLE);
-	r = file_read(path, &pem, e);
+	r = file_read_judged(path, S_IWGRP | S_IWOTH, &pem, e); /* who can change it is the CA */
 	if (r != 0)
 		return err_while(e, "reading the trusted CA certificates");
 	if (memmem(pem.data, pem.len, PEM_CERTIFICATE, strlen(PEM_CERTIFICATE)) == NULL &&
@@ -67,8 +68,15 @@ static bool is_directory(const char *path)
 
 int http_check_bundle(const char *bundle, struct err *e)
 {
+	const struct path_rule rule = {.cannot = "cannot use", .refused = "is not trusted"};
+	int fd AUTO_FD = -1;
+	int r;
+
 	if (!is_directory(bundle))
 		return check_bundle_file(bundle, e);
+	r = path_open_folder(bundle, &rule, &fd, e);
+	if (r != 0)
+		return err_while(e, "reading the trusted CA certificates");
 	if (!has_hash_names(bundle))
 		return err_set(e, ERR_CONFIG,
 			       "%s has no certificate under its hash: run 'openssl rehash %s'",

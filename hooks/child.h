@@ -62,7 +62,7 @@ void child_cancel(struct child *c);
  * last line of its output. */
 int child_failed(const char *program, const struct child_result *r, struct err *e);
 
-/* Whether a program may be run, without running it: as child_start would judge it. */
-int child_check_program(const char *path, struct err *e);
+/* Whether a program may be run so, without running it: as child_start would judge it. */
+int child_check_command(const struct strlist *argv, struct err *e);
 
 #endif

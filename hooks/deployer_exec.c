@@ -21,7 +21,7 @@ static int judge(const struct json *settings, const char *member, struct strlist
 
 	if (r != 0)
 		return r;
-	return child_check_program(argv->items[0], e);
+	return child_check_command(argv, e);
 }
 
 static struct hook_call *exec_check(const struct deployer_task *task, hook_done *done, void *arg)

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/key.h"
+#include "base/path.h"
 #include "hooks/deployer.h"
 #include "hooks/generation.h"
 
@@ -135,46 +136,45 @@ static int settings_read(const struct json *settings, struct files_settings *ret
 
 /* --- the directory ------------------------------------------------------------------------ */
 
-/* The directory, or the nearest one above it that exists: then *ret_path is that one's (else
- * untouched), and the caller's. */
-static int open_nearest(const char *directory, int *ret_fd, char **ret_path, struct err *e)
+/* Whoever can change the way to the directory, or write in it, could have the key, or put another
+ * in its place. A link would make it a question of the moment where the key goes. To whom the files
+ * are given, the directories may belong, too; a group that may write there is the operator's
+ * choice. */
+static struct path_rule rule_of(const struct files_settings *s)
 {
-	AUTO_FREE char *path = mem_str(directory);
-	bool missing = false;
-	char *slash;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return (struct path_rule){
+		.cannot = "cannot use",
+		.refused = "is not used for keys",
+		.forbidden = S_IWOTH,
+		.owner = s->owner,
+		.no_link = true,
+	};
+}
 
-	while (fd < 0 && errno == ENOENT && (slash = strrchr(path, '/')) != NULL) {
-		missing = missing || slash[1] != '\0'; /* "x/" is x */
-		slash[slash == path ? 1 : 0] = '\0';
-		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
+/* The directory, made if it is missing. */
+static int open_directory(const struct files_settings *s, int *ret_fd, struct err *e)
+{
+	const struct path_rule rule = rule_of(s);
+	int way AUTO_FD = -1;
+	int r = path_make_folder(s->directory, 0755, &rule, &way, e);
+	int fd;
+
+	if (r != 0)
+		return r;
+	fd = openat(way, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, ERR_CONFIG, "cannot use %s", path);
-	if (missing)
-		*ret_path = TAKE(path);
+		return err_sys(e, ERR_CONFIG, "cannot open the directory %s", s->directory);
 	*ret_fd = fd;
 	return 0;
 }
 
-/* A link would make it a question of the moment where the key goes. */
-static int open_directory(const char *path, int *ret_fd, struct err *e)
+/* The directory, or the deepest one above it that exists: then *ret_above is that one's. */
+static int open_nearest(const struct files_settings *s, int *ret_fd, char **ret_above,
+			struct err *e)
 {
-	int fd AUTO_FD = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	const struct path_rule rule = rule_of(s);
 
-	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
-		return err_set(e, ERR_CONFIG,
-			       "%s is a symbolic link or a file: give a directory itself", path);
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_sys(e, ERR_CONFIG, "cannot open the directory %s", path);
-	if ((st.st_mode & S_IWOTH) != 0)
-		return err_set(e, ERR_CONFIG,
-			       "everybody may write to %s and could put another key there "
-			       "(chmod o-w)",
-			       path);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	return path_open_nearest(s->directory, &rule, ret_fd, ret_above, e);
 }
 
 static int files_room(const struct json *settings, struct err *e)
@@ -186,7 +186,7 @@ static int files_room(const struct json *settings, struct err *e)
 
 	r = settings_read(settings, &s, e);
 	if (r == 0)
-		r = open_nearest(s.directory, &fd, &above, e);
+		r = open_nearest(&s, &fd, &above, e);
 	if (r != 0)
 		return r;
 	return file_check_room(fd, s.directory, e);
@@ -201,7 +201,7 @@ static int check(const struct deployer_task *task, struct err *e)
 
 	r = settings_read(task->settings, &s, e);
 	if (r == 0)
-		r = open_nearest(s.directory, &fd, &above, e);
+		r = open_nearest(&s, &fd, &above, e);
 	if (r != 0)
 		return r;
 	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
@@ -209,11 +209,7 @@ static int check(const struct deployer_task *task, struct err *e)
 			       above != NULL ? ", which would have to be made" : "");
 	if (above != NULL)
 		return 0;
-	auto_close(&fd);
-	fd = -1;
-	r = open_directory(s.directory, &fd, e);
-	if (r == 0)
-		r = generation_check(fd, task->version, e);
+	r = generation_check(fd, task->version, e);
 	if (r != 0)
 		err_while(e, "looking at %s", s.directory);
 	return r;
@@ -334,9 +330,7 @@ static int install(const struct deployer_task *task, struct err *e)
 
 	r = generation_of(task, &contents, &s, &g, e);
 	if (r == 0)
-		r = file_make_directory(s.directory, 0755, e);
-	if (r == 0)
-		r = open_directory(s.directory, &fd, e);
+		r = open_directory(&s, &fd, e);
 	if (r != 0)
 		return r;
 	r = generation_install(fd, &g, e);
@@ -368,7 +362,7 @@ static int files_stage(const struct deployer_task *task, struct deployer_stage *
 
 	r = generation_of(task, &contents, &s, &g, e);
 	if (r == 0)
-		r = open_nearest(s.directory, &fd, &above, e);
+		r = open_nearest(&s, &fd, &above, e);
 	if (r != 0)
 		return r;
 	r = generation_stage(fd, &g, &name, &lock, e);
@@ -394,14 +388,13 @@ int files_export(const struct deployer_task *task, const char *directory, struct
 {
 	struct contents contents AUTO(contents_clear) = {0};
 	struct generation_file files[GENERATION_FILES];
+	const struct files_settings s = {.directory = directory};
 	int fd AUTO_FD = -1;
 	int r;
 
 	r = contents_read(task, &contents, e);
 	if (r == 0)
-		r = file_make_directory(directory, 0755, e);
-	if (r == 0)
-		r = open_directory(directory, &fd, e);
+		r = open_directory(&s, &fd, e);
 	if (r != 0)
 		return r;
 	list_files(&contents, KEY_MODE, files);

@@ -170,7 +170,7 @@ static int open_program(const struct child_request *request, int *ret_fd, struct
 	if (request->own_program)
 		fd = open(path, O_PATH | O_CLOEXEC);
 	else
-		r = program_open(path, &fd, e);
+		r = program_open(request->argv, &fd, e);
 	if (r != 0)
 		return r;
 	if (fd < 0)
@@ -273,9 +273,9 @@ int launch_explain(const struct launch_report *report, const char *program, stru
 		       program);
 }
 
-int child_check_program(const char *path, struct err *e)
+int child_check_command(const struct strlist *argv, struct err *e)
 {
 	int fd AUTO_FD = -1;
 
-	return program_open(path, &fd, e);
+	return program_open(argv, &fd, e);
 }

@@ -2,217 +2,222 @@
  *
  * program — the only place that decides whether a program may be run.
  *
- * The path is walked by us, one component after the other, each opened without following links:
- * so every directory and every link on the way is seen and judged, and the file that is judged in
- * the end is the one that was reached through them.
+ * What runs in the end is often not argv[0]: a script names its interpreter in its first line, an
+ * interpreter is given its script, and env, nice or timeout another program. Each of those that
+ * argv and first lines show is judged like argv[0]; what a program finds by itself is its author's.
  */
 #include "hooks/program.h"
 
-#include <errno.h>
+#include "base/path.h"
+
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_LINKS 40 /* as the kernel's own walk */
+#define MAX_DEPTH  4   /* interpreters that are scripts: as the kernel */
+#define FIRST_LINE 256 /* as much as the kernel reads */
 
-struct walk {
-	const char *path; /* as the operator wrote it; borrowed */
-	char *rest;       /* what is still to be walked; owned */
-	int dir;          /* where we are; owned */
-	int links;
+static const struct path_rule rule = {
+	.cannot = "cannot run",
+	.refused = "is not run",
+	.forbidden = S_IWGRP | S_IWOTH,
 };
 
-static void walk_clear(struct walk *w)
+/* How a program takes what it runs. */
+enum kind {
+	KIND_OTHER = 0,
+	KIND_SHELL,       /* a script, or -c and a command */
+	KIND_INTERPRETER, /* a script */
+	KIND_ENV,         /* variables, and a command that is looked for */
+};
+
+static const struct {
+	const char *name; /* what a basename begins with: versions may follow */
+	enum kind kind;
+} kinds[] = {
+	{"sh", KIND_SHELL},
+	{"bash", KIND_SHELL},
+	{"dash", KIND_SHELL},
+	{"ash", KIND_SHELL},
+	{"ksh", KIND_SHELL},
+	{"zsh", KIND_SHELL},
+	{"env", KIND_ENV},
+	{"python", KIND_INTERPRETER},
+	{"perl", KIND_INTERPRETER},
+	{"ruby", KIND_INTERPRETER},
+	{"node", KIND_INTERPRETER},
+	{"php", KIND_INTERPRETER},
+	{"lua", KIND_INTERPRETER},
+	{"tclsh", KIND_INTERPRETER},
+	{"expect", KIND_INTERPRETER},
+	{"Rscript", KIND_INTERPRETER},
+};
+
+static int judge_words(const struct strlist *words, int depth, struct err *e);
+
+static int not_full(const char *path, struct err *e)
 {
-	auto_free(&w->rest);
-	auto_close(&w->dir);
+	return err_set(e, ERR_CONFIG,
+		       "the program \"%s\" has to be given by its full path, starting with /",
+		       path);
 }
 
-/* What a descriptor is called now, for sentences only. */
-static const char *name_of(int fd, char name[PATH_MAX])
+/* "python3.11" is a python, "shred" is no sh. */
+static enum kind kind_of(const char *program)
 {
-	char link[64];
-	ssize_t len;
+	const char *slash = strrchr(program, '/');
+	const char *name = slash != NULL ? slash + 1 : program;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	len = readlink(link, name, PATH_MAX - 1);
-	if (len < 0)
-		return "a directory above it";
-	name[len] = '\0';
-	return name;
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		size_t len = strlen(kinds[i].name);
+
+		if (strncmp(name, kinds[i].name, len) == 0 &&
+		    strspn(name + len, "0123456789.-") == strlen(name + len))
+			return kinds[i].kind;
+	}
+	return KIND_OTHER;
 }
 
-static bool trusted_owner(const struct stat *st)
+/* "#!/usr/bin/env python3": the interpreter and its arguments. False: the file has none. */
+static bool first_line(int fd, struct strlist *words)
 {
-	return st->st_uid == 0 || st->st_uid == geteuid();
+	char line[FIRST_LINE + 1];
+	ssize_t len = pread(fd, line, FIRST_LINE, 0);
+
+	if (len < 2 || line[0] != '#' || line[1] != '!')
+		return false;
+	line[len] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	strlist_add_split(words, line + 2, " \t");
+	return words->count > 0;
 }
 
-/* Whoever may write to a directory may put another program there; in a sticky one (/tmp) only the
- * file's and the directory's owner may. */
-static int judge_directory(const struct walk *w, int fd, const struct stat *st, struct err *e)
+/* A script's first line counts when the kernel reads it: when the script is what is started. */
+static int judge_interpreter(int fd, const char *path, int depth, struct err *e)
 {
-	char name[PATH_MAX];
+	struct strlist words AUTO_STRLIST = {0};
+	int r;
 
-	if (!trusted_owner(st))
-		return err_set(e, ERR_CONFIG,
-			       "%s is not run: %s belongs to user %u, who could replace it (only "
-			       "root and the user running everleaf may own the directories above "
-			       "a program)",
-			       w->path, name_of(fd, name), (unsigned)st->st_uid);
-	if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st->st_mode & S_ISVTX) == 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is not run: others may write to the directory %s and could "
-			       "replace it (chmod go-w)",
-			       w->path, name_of(fd, name));
-	return 0;
+	if (depth >= MAX_DEPTH || !first_line(fd, &words))
+		return 0; /* deeper, the kernel refuses */
+	r = judge_words(&words, depth, e);
+	return r == 0 ? 0 : err_while(e, "in the first line of %s", path);
 }
 
-static int judge_file(const struct walk *w, int fd, struct err *e)
+/* What is not there, or closed to us, is not run either: whoever wants it says so. */
+static int judge_if_there(const char *path, int depth, struct err *e)
 {
+	int fd AUTO_FD = -1;
 	struct stat st;
+	int r;
 
-	if (fstat(fd, &st) != 0)
-		return err_sys(e, ERR_SYS, "cannot examine %s", w->path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_CONFIG, "%s is not a program but something else", w->path);
-	if (!trusted_owner(&st))
-		return err_set(e, ERR_CONFIG,
-			       "%s is not run: it belongs to user %u (only root and the user "
-			       "running everleaf may own it)",
-			       w->path, (unsigned)st.st_uid);
-	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is not run: others may write to it (mode %04o; chmod go-w)",
-			       w->path, (unsigned)st.st_mode & 07777);
-	if (faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) != 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is not executable for us (chmod +x; or its file system is "
-			       "mounted noexec)",
-			       w->path);
-	return 0;
-}
-
-static int enter(struct walk *w, int *fd, const struct stat *st, struct err *e)
-{
-	int r = judge_directory(w, *fd, st, e);
-
-	if (r != 0)
+	if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+	    faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+		return 0;
+	r = path_open_file(path, &rule, &fd, e);
+	if (r != 0 || (st.st_mode & 0111) == 0)
 		return r;
-	auto_close(&w->dir);
-	w->dir = TAKE_FD(*fd);
+	return judge_interpreter(fd, path, depth + 1, e);
+}
+
+/* A bare name, as env looks for it with the PATH that programs get from us. */
+static int judge_found(const char *name, int depth, struct err *e)
+{
+	static const char *const places[] = {PROGRAM_PLACES};
+
+	for (size_t i = 0; i < COUNT_OF(places); i++) {
+		AUTO_FREE char *path = mem_printf("%s/%s", places[i], name);
+
+		if (access(path, X_OK) == 0)
+			return judge_if_there(path, depth, e);
+	}
 	return 0;
 }
 
-static int enter_root(struct walk *w, struct err *e)
+/* "/opt/reload nginx && x": the first command of a shell's, if it is a path. */
+static int judge_shell_command(const char *text, int depth, struct err *e)
 {
-	int fd AUTO_FD = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FREE char *word = NULL;
+
+	text += strspn(text, " \t\n");
+	if (strncmp(text, "exec ", 5) == 0)
+		text += 5;
+	word = mem_strn(text, strcspn(text, " \t\n;&|<>()'\"$`\\"));
+	return word[0] == '/' ? judge_if_there(word, depth, e) : 0;
+}
+
+static bool is_executable(const char *path)
+{
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_sys(e, ERR_SYS, "cannot open /");
-	return enter(w, &fd, &st, e);
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0;
 }
 
-/* Puts the link's target in front of what is still to be walked. In a sticky directory anybody
- * may have made the link, so its owner counts too. */
-static int follow(struct walk *w, int fd, const struct stat *st, struct err *e)
+/* One argument. *first: none before it was what the program is to run. */
+static int judge_argument(enum kind kind, const char *word, bool *first, int depth, struct err *e)
 {
-	char target[PATH_MAX];
-	char *rest;
-	ssize_t len;
+	const bool runs = *first && kind != KIND_OTHER;
 
-	if (!trusted_owner(st))
-		return err_set(e, ERR_CONFIG,
-			       "%s is not run: a symbolic link on the way belongs to user %u",
-			       w->path, (unsigned)st->st_uid);
-	if (++w->links > MAX_LINKS)
-		return err_set(e, ERR_CONFIG, "%s leads through too many symbolic links", w->path);
-	len = readlinkat(fd, "", target, sizeof(target) - 1);
-	if (len < 0)
-		return err_sys(e, ERR_SYS, "cannot read a symbolic link of %s", w->path);
-	target[len] = '\0';
-
-	rest = mem_printf("%s%s%s", target, *w->rest == '\0' ? "" : "/", w->rest);
-	auto_free(&w->rest);
-	w->rest = rest;
-	return target[0] == '/' ? enter_root(w, e) : 0;
+	if (kind == KIND_ENV && *first && strchr(word, '=') != NULL)
+		return 0;
+	*first = false;
+	if (word[0] == '/')
+		return runs || is_executable(word) ? judge_if_there(word, depth, e) : 0;
+	return runs && kind == KIND_ENV && strchr(word, '/') == NULL ? judge_found(word, depth, e)
+								     : 0;
 }
 
-/* Takes the next component off w->rest. False: none is left. */
-static bool next_component(struct walk *w, char component[NAME_MAX + 2])
+/* Whatever argv shows that argv[0] may run: what an interpreter is given first, and any argument
+ * that is the path of a program. */
+static int judge_arguments(const struct strlist *words, int depth, struct err *e)
 {
-	const char *start = w->rest + strspn(w->rest, "/");
-	size_t len = strcspn(start, "/");
-	const char *after = start + len;
+	const enum kind kind = kind_of(words->items[0]);
+	bool first = true;
+	int r = 0;
 
-	/* one byte more than a name may have: the kernel then says ENAMETOOLONG for us */
-	snprintf(component, NAME_MAX + 2, "%.*s", (int)(len > NAME_MAX ? NAME_MAX + 1 : len),
-		 start);
-	after += strspn(after, "/");
-	memmove(w->rest, after, strlen(after) + 1);
-	return len > 0;
-}
+	for (size_t i = 1; r == 0 && i < words->count; i++) {
+		const char *word = words->items[i];
 
-/* One component: a directory is entered, a link followed, a file is the end (*ret_fd ≥ 0). */
-static int step(struct walk *w, const char *component, int *ret_fd, struct err *e)
-{
-	int fd AUTO_FD = openat(w->dir, component, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_sys(e, ERR_CONFIG, "cannot run %s", w->path);
-	if (S_ISLNK(st.st_mode))
-		return follow(w, fd, &st, e);
-	if (S_ISDIR(st.st_mode))
-		return enter(w, &fd, &st, e);
-	if (!S_ISREG(st.st_mode) || *w->rest != '\0')
-		return err_set(e, ERR_CONFIG, "%s is not a program but something else", w->path);
-
-	auto_close(&fd);
-	fd = openat(w->dir, component, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, ERR_CONFIG, "cannot open %s", w->path);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int walk(struct walk *w, int *ret_fd, struct err *e)
-{
-	char component[NAME_MAX + 2];
-	int r = enter_root(w, e);
-
-	while (r == 0 && *ret_fd < 0) {
-		if (!next_component(w, component))
-			return err_set(e, ERR_CONFIG, "%s is a directory, not a program", w->path);
-		r = step(w, component, ret_fd, e);
+		if (word[0] != '-')
+			r = judge_argument(kind, word, &first, depth, e);
+		else if (kind == KIND_SHELL && first && word[1] != '-' &&
+			 strchr(word, 'c') != NULL && i + 1 < words->count)
+			return judge_shell_command(words->items[i + 1], depth, e);
 	}
 	return r;
 }
 
-int program_open(const char *path, int *ret_fd, struct err *e)
+static int judge_words(const struct strlist *words, int depth, struct err *e)
 {
-	struct walk w AUTO(walk_clear) = {.path = path, .dir = -1};
+	int r = judge_if_there(words->items[0], depth, e);
+
+	return r == 0 ? judge_arguments(words, depth, e) : r;
+}
+
+int program_open(const struct strlist *argv, int *ret_fd, struct err *e)
+{
+	const char *path = argv->count > 0 ? argv->items[0] : "";
 	int fd AUTO_FD = -1;
 	int r;
 
 	if (path[0] != '/')
+		return not_full(path, e);
+	r = path_open_file(path, &rule, &fd, e);
+	if (r != 0)
+		return r;
+	if (faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) != 0)
 		return err_set(e, ERR_CONFIG,
-			       "the program \"%s\" has to be given by its full path, starting "
-			       "with /",
+			       "%s is not executable for us (chmod +x; or its file system is "
+			       "mounted noexec)",
 			       path);
-	w.rest = mem_str(path);
-	r = walk(&w, &fd, e);
-	if (r != 0)
-		return r;
-	r = judge_file(&w, fd, e);
-	if (r != 0)
-		return r;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	r = judge_interpreter(fd, path, 0, e);
+	if (r == 0 && (r = judge_arguments(argv, 0, e)) != 0)
+		err_while(e, "in the arguments of %s", path);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
 }
 
 int program_command(const struct json *settings, const char *member, struct strlist *argv,
@@ -231,10 +236,7 @@ int program_command(const struct json *settings, const char *member, struct strl
 			return err_set(e, ERR_CONFIG, "item %zu of \"%s\" is no text", i + 1,
 				       member);
 	if (path[0] != '/')
-		return err_set(e, ERR_CONFIG,
-			       "the program \"%s\" has to be given by its full path, starting "
-			       "with /",
-			       path);
+		return not_full(path, e);
 	for (size_t i = 0; i < count; i++)
 		strlist_add(argv, json_text(json_at(command, i)));
 	return 0;

@@ -3,8 +3,8 @@
  * program — whether a program of the operator's may be run, and the command lines in settings.
  *
  * A program runs with our rights, so nobody but root and us may be able to change it, or to put
- * another in its place: the file, every directory above it and every symbolic link on the way are
- * judged.
+ * another in its place (base/path.h). The same holds for its interpreter, for the script that argv
+ * gives to an interpreter, and for programs among its arguments.
  */
 #ifndef HOOKS_PROGRAM_H
 #define HOOKS_PROGRAM_H
@@ -15,9 +15,12 @@
 
 #define PROGRAM_MAX_ARGUMENTS 64
 
-/* Opens and judges; *ret_fd reads the file and is the caller's. ERR_CONFIG, with what to change,
- * when it may not be run. */
-int program_open(const char *path, int *ret_fd, struct err *e);
+/* The PATH that programs get. */
+#define PROGRAM_PLACES "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"
+
+/* Opens and judges argv[0], and judges what it will run as far as argv shows; *ret_fd reads the
+ * file and is the caller's. ERR_CONFIG, with what to change, when it may not be run. */
+int program_open(const struct strlist *argv, int *ret_fd, struct err *e);
 
 /* Appends a member of settings ("command"): a list of one to PROGRAM_MAX_ARGUMENTS strings of which
  * the first is an absolute path. ERR_CONFIG otherwise; argv is untouched then. */

@@ -23,7 +23,7 @@ static int exec_check(const struct json *settings, struct err *e)
 
 	if (r != 0)
 		return r;
-	return child_check_program(argv.items[0], e);
+	return child_check_command(&argv, e);
 }
 
 static int describe(const struct solver_task *task, const char *action, struct strlist *environment,

@@ -39,8 +39,9 @@ struct store {
 /* place.c — whether a directory may hold a store: a file system of this machine, ours alone. */
 int place_check(int dir_fd, const char *dir, struct err *e);
 
-/* Why the directory could not be opened (errno), and whose it is if that is the reason. */
-int place_closed(const char *dir, struct err *e);
+/* Why the directory (way: O_PATH) could not be opened (errno), and whose it is if that is the
+ * reason. */
+int place_closed(int way, const char *dir, struct err *e);
 
 /* Whether there is a whole store, or none; half of one is refused (ERR_CONFIG) before any file is
  * made. *ret_there: there is one. */

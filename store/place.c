@@ -104,12 +104,12 @@ static int refuse_owner(const char *dir, const struct stat *st, struct err *e)
 		       dir, (unsigned)st->st_uid, (unsigned)geteuid());
 }
 
-int place_closed(const char *dir, struct err *e)
+int place_closed(int way, const char *dir, struct err *e)
 {
 	const int why = errno;
 	struct stat st;
 
-	if (why == EACCES && stat(dir, &st) == 0 && st.st_uid != geteuid())
+	if (why == EACCES && fstat(way, &st) == 0 && st.st_uid != geteuid())
 		return refuse_owner(dir, &st, e);
 	errno = why;
 	return err_sys(e, ERR_CONFIG, "cannot open the state directory %s", dir);

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/path.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,14 +16,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A symbolic link may lead here: systemd's DynamicUser makes one. What it leads to is judged, by
+ * place_check. */
+static const struct path_rule state_rule = {
+	.cannot = "cannot open the state directory",
+	.refused = "is not used",
+	.end_free = true,
+};
+
+/* way: O_PATH, so that a directory which is closed to us can still be looked at. */
+static int enter_directory(struct store *s, int way, struct err *e)
+{
+	s->dir_fd = openat(way, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0)
+		return place_closed(way, s->dir, e);
+	return place_check(s->dir_fd, s->dir, e);
+}
+
 static int open_directory(struct store *s, struct err *e)
 {
-	/* A symbolic link may lead here: systemd's DynamicUser makes one. What it leads to is
-	 * judged. */
-	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dir_fd < 0)
-		return place_closed(s->dir, e);
-	return place_check(s->dir_fd, s->dir, e);
+	int way AUTO_FD = -1;
+	int r = path_open_folder(s->dir, &state_rule, &way, e);
+
+	return r == 0 ? enter_directory(s, way, e) : r;
+}
+
+static int make_directory(struct store *s, struct err *e)
+{
+	int way AUTO_FD = -1;
+	int r = path_make_folder(s->dir, 0700, &state_rule, &way, e);
+
+	return r == 0 ? enter_directory(s, way, e) : r;
 }
 
 /* *ret_made becomes true when it was not there. */
@@ -74,9 +98,7 @@ static int open_parts(struct store *s, struct err *e)
 {
 	int r;
 
-	r = file_make_directory(s->dir, 0700, e);
-	if (r == 0)
-		r = open_directory(s, e);
+	r = make_directory(s, e);
 	if (r == 0)
 		r = make_files(s, e);
 	if (r == 0)

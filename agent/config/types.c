@@ -367,6 +367,7 @@ struct json *type_hook(struct reading *r, const struct node *v)
 {
 	static const char want[] = "a list of a program and its arguments";
 	AUTO_JSON struct json *list = json_new_list();
+	struct strlist words AUTO_STRLIST = {0};
 	struct err e = {0};
 	bool good = true;
 
@@ -385,8 +386,10 @@ struct json *type_hook(struct reading *r, const struct node *v)
 		const char *word = word_of(r, v->items[i], i == 0 ? "a program" : "a text");
 
 		good = good && word != NULL;
-		if (word != NULL)
-			json_add_text(list, word);
+		if (word == NULL)
+			continue;
+		json_add_text(list, word);
+		strlist_add(&words, word);
 	}
 	if (!good)
 		return NULL;
@@ -397,7 +400,7 @@ struct json *type_hook(struct reading *r, const struct node *v)
 				 v->items[0]->text);
 		return NULL;
 	}
-	if (v->count > 0 && child_check_program(v->items[0]->text, &e) != 0)
+	if (v->count > 0 && child_check_command(&words, &e) != 0)
 		config_warning_add(r->errors, &v->items[0]->at, "%s", e.text);
 	return TAKE(list);
 }

@@ -146,6 +146,13 @@ def others_may_write(root):
     return hook(root, "open/hook")
 
 
+def a_group_may_write(root):
+    path = hook(root, "group-file", 0o775)
+    if os.geteuid() == 0:
+        os.chown(path, 0, 65534)  # root's own group is root's word
+    return path
+
+
 def of_nobody(root):
     if os.geteuid() != 0:
         pytest.skip("needs root, to give a file away")
@@ -160,15 +167,15 @@ PROGRAMS = [  # id, what stands for the program, the sentence
     ("not-executable", lambda root: hook(root, "plain", 0o644), "ROOT/plain is not executable for "
      r"us \(chmod \+x; or its file system is mounted noexec\)"),
     ("writable", lambda root: hook(root, "open-file", 0o757), "ROOT/open-file is not run: others "
-     r"may write to it \(mode 0757; chmod go-w\)"),
-    ("writable-by-group", lambda root: hook(root, "group-file", 0o775), "ROOT/group-file is not "
-     r"run: others may write to it \(mode 0775; chmod go-w\)"),
+     r"may write to it \(mode 0757\): run chmod go-w ROOT/open-file"),
+    ("writable-by-group", a_group_may_write, "ROOT/group-file is not "
+     r"run: others may write to it \(mode 0775\): run chmod go-w ROOT/group-file"),
     ("writable-above", others_may_write, "ROOT/open/hook is not run: others may write to the "
-     r"directory ROOT/open and could replace it \(chmod go-w\)"),
+     r"directory ROOT/open and could replace it: run chmod go-w ROOT/open"),
     ("of-somebody-else", of_nobody, r"ROOT/nobodys is not run: it belongs to user 65534 \(only "
-     r"root and the user running everleaf may own it\)"),
-    ("directory", lambda root: root, "ROOT is a directory, not a program"),
-    ("device", lambda root: "/dev/null", "/dev/null is not a program but something else"),
+     r"root and the user running everleaf may own it\): run chown root ROOT/nobodys"),
+    ("directory", lambda root: root, "ROOT is a directory, not a file"),
+    ("device", lambda root: "/dev/null", "/dev/null is not a regular file"),
     ("shell", lambda root: "/bin/true && /bin/true", "everleaf starts programs without a "
      'shell, so "&" means nothing in "&& /bin/true": quote it, or write /bin/sh -c .*'),
 ]

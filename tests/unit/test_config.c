@@ -320,17 +320,34 @@ static void assert_refused(const char *want)
 	assert_false(c->complete);
 }
 
+/* HERE in want stands for where we are. */
+static void assert_refused_here(const char *want)
+{
+	AUTO_FREE char *here = getcwd(NULL, 0);
+	struct buf text AUTO_BUF = {0};
+
+	buf_init(&text, 4096);
+	for (const char *at; (at = strstr(want, "HERE")) != NULL; want = at + strlen("HERE")) {
+		assert_int_equal(buf_add(&text, want, (size_t)(at - want)), 0);
+		assert_int_equal(buf_add_text(&text, here), 0);
+	}
+	assert_int_equal(buf_add_text(&text, want), 0);
+	assert_refused(text.data);
+}
+
 static void a_file_that_others_can_change_is_not_read(void **state)
 {
 	(void)state;
 	config_file_write("c.yaml", "log: {format: text}\n");
-	assert_int_equal(chmod("c.yaml", 0664), 0);
-	assert_refused("others may write to c.yaml (mode 0664; chmod go-w)");
+	assert_int_equal(chmod("c.yaml", 0646), 0);
+	assert_refused_here("c.yaml is not read: others may write to it (mode 0646): "
+			    "run chmod go-w HERE/c.yaml");
 	assert_int_equal(chmod("c.yaml", 0644), 0);
 	if (geteuid() == 0) {
 		assert_int_equal(chown("c.yaml", 65534, 0), 0);
-		assert_refused("c.yaml belongs to user 65534: only root and the user "
-			       "running everleaf may own it");
+		assert_refused_here("c.yaml is not read: it belongs to user 65534 (only root and "
+				    "the user running everleaf may own it): run chown root "
+				    "HERE/c.yaml");
 	}
 	assert_int_equal(unlink("c.yaml"), 0);
 	assert_refused("cannot open c.yaml: No such file or directory");
@@ -342,7 +359,31 @@ static void a_file_that_is_included_is_judged_where_it_is_named(void **state)
 	config_file_write("c.yaml", "include: [m*.yaml]\n");
 	config_file_write("more.yaml", more);
 	assert_int_equal(chmod("more.yaml", 0606), 0);
-	assert_refused("c.yaml:1:11: others may write to more.yaml (mode 0606; chmod go-w)");
+	assert_refused_here("c.yaml:1:11: more.yaml is not read: others may write to it "
+			    "(mode 0606): run chmod go-w HERE/more.yaml");
+}
+
+/* A link that anybody put there would show, in what is wrong with it, a file that only we can read.
+ */
+static void an_include_through_a_folder_of_everybodys_is_not_read_and_not_printed(void **state)
+{
+	(void)state;
+	config_file_write("c.yaml", "include: [conf.d/*.yaml]\n");
+	config_file_write("secret", "S3CRET: x\n");
+	assert_int_equal(mkdir("conf.d", 0755), 0);
+	assert_int_equal(symlink("../secret", "conf.d/a.yaml"), 0);
+	assert_int_equal(chmod("conf.d", 0777), 0);
+	assert_refused_here("c.yaml:1:11: conf.d/a.yaml is not read: others may write to the "
+			    "directory HERE/conf.d and could replace it: run chmod go-w "
+			    "HERE/conf.d");
+	assert_int_equal(chmod("conf.d", 01777), 0); /* there, anybody may make the link */
+	if (geteuid() == 0) {
+		assert_int_equal(lchown("conf.d/a.yaml", 65534, 65534), 0);
+		assert_refused("c.yaml:1:11: conf.d/a.yaml is not read: a symbolic link on the way "
+			       "belongs to user 65534, who could lead it elsewhere: give the path "
+			       "that it leads to");
+	}
+	assert_int_equal(unlink("conf.d/a.yaml") | rmdir("conf.d"), 0);
 }
 
 static void a_configuration_that_is_too_large_is_refused(void **state)
@@ -410,7 +451,7 @@ static void a_secret_that_everybody_may_read_is_none(void **state)
 	assert_int_equal(chmod("secret", 0644), 0);
 	assert_int_equal(secret_of(file, text, &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "everybody may read"));
-	assert_int_equal(chmod("secret", 0660), 0);
+	assert_int_equal(chmod("secret", 0602), 0);
 	assert_int_equal(secret_of(file, text, &e), ERR_CONFIG);
 	assert_int_equal(chmod("secret", 0600), 0);
 	config_file_write("secret", "\n");
@@ -467,6 +508,8 @@ int main(void)
 		cmocka_unit_test(a_mistake_leaves_out_one_certificate_and_not_the_others),
 		cmocka_unit_test(a_file_that_others_can_change_is_not_read),
 		cmocka_unit_test(a_file_that_is_included_is_judged_where_it_is_named),
+		cmocka_unit_test(
+			an_include_through_a_folder_of_everybodys_is_not_read_and_not_printed),
 		cmocka_unit_test(a_configuration_that_is_too_large_is_refused),
 		cmocka_unit_test(a_secret_is_read_from_where_the_reference_points),
 		cmocka_unit_test(a_secret_that_everybody_may_read_is_none),

@@ -236,43 +236,6 @@ static void writing_to_a_closed_pipe_is_an_error_with_its_reason(void **state)
 	close(fds[1]);
 }
 
-static void missing_parents_are_made_and_the_last_folder_gets_its_mode(void **state)
-{
-	struct folder *f = *state;
-	AUTO_FREE char *path = path_in(f, "a//b/c/");
-	struct err e = {0};
-	mode_t old = umask(077);
-	int r = file_make_directory(path, 0750, &e);
-
-	umask(old);
-	assert_int_equal(r, 0);
-	assert_int_equal(mode_of(f, "a"), S_IFDIR | 0755);
-	assert_int_equal(mode_of(f, "a/b"), S_IFDIR | 0755);
-	assert_int_equal(mode_of(f, "a/b/c"), S_IFDIR | 0750);
-	assert_int_equal(file_make_directory(path, 0700, &e), 0);
-	assert_int_equal(mode_of(f, "a/b/c"), S_IFDIR | 0750); /* one that exists is left alone */
-	assert_int_equal(file_make_directory("/", 0700, &e), 0);
-	assert_int_equal(e.code, ERR_NONE);
-}
-
-static void a_folder_cannot_be_made_where_a_file_is(void **state)
-{
-	struct folder *f = *state;
-	AUTO_FREE char *at = path_in(f, "file");
-	AUTO_FREE char *below = path_in(f, "file/below");
-	AUTO_FREE char *dangling = path_in(f, "dangling");
-	struct err e = {0};
-
-	assert_int_equal(replace(f->fd, "file", "x", 0600, &e), 0);
-	assert_int_equal(file_make_directory(at, 0700, &e), ERR_SYS);
-	assert_non_null(strstr(e.text, "/file is not a directory"));
-	assert_int_equal(file_make_directory(below, 0700, &e), ERR_SYS);
-	assert_int_equal(symlinkat("nowhere", f->fd, "dangling"), 0);
-	assert_int_equal(file_make_directory(dangling, 0700, &e), ERR_SYS);
-	assert_int_equal(file_make_directory("", 0700, &e), ERR_SYS);
-	assert_content(f, "file", "x");
-}
-
 #define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
@@ -286,8 +249,6 @@ int main(void)
 		IN_A_FOLDER(a_file_at_the_limit_is_read_and_a_larger_one_refused_whole),
 		IN_A_FOLDER(what_is_no_file_is_refused_with_its_name),
 		cmocka_unit_test(writing_to_a_closed_pipe_is_an_error_with_its_reason),
-		IN_A_FOLDER(missing_parents_are_made_and_the_last_folder_gets_its_mode),
-		IN_A_FOLDER(a_folder_cannot_be_made_where_a_file_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

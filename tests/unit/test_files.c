@@ -173,13 +173,40 @@ static void a_directory_that_others_may_write_to_is_refused(void **state)
 	chmod(scratch_path(s, "certs"), 0777);
 	assert_int_equal(files_check(s, 2), ERR_CONFIG);
 	assert_int_equal(files_install(s, 2), ERR_CONFIG);
-	assert_non_null(strstr(s->answer.text, "everybody may write to"));
+	assert_non_null(
+		strstr(s->answer.text, "others may write to it (mode 0777): run chmod o-w /"));
 	chmod(scratch_path(s, "certs"), 0775); /* a group of administrators is their choice */
 	assert_int_equal(files_install(s, 2), ERR_NONE);
 	chmod(scratch_path(s, "certs/.gen"), 0775);
 	assert_int_equal(files_install(s, 3), ERR_CONFIG);
 	assert_non_null(strstr(s->answer.text, "others may write to it"));
 	assert_live(s, 2);
+}
+
+/* Found by all three before anything is made; who shall have the files may own the way to them. */
+static void a_way_that_somebody_else_owns_is_refused_unless_the_files_are_theirs(void **state)
+{
+	struct hook_scratch *s = *state;
+	struct files_version v AUTO_VERSION;
+	struct err e = {0};
+
+	if (geteuid() != 0)
+		skip(); /* only root can give files away */
+	files_version_make(s, 1, &v);
+	mkdir(scratch_path(s, "theirs"), 0755);
+	json_put_text(v.settings, "directory", scratch_path(s, "theirs/certs"));
+	for (int made = 0; made < 2; made++) {
+		assert_int_equal(chown(scratch_path(s, "theirs"), SOMEBODY, SOMEBODY), 0);
+		assert_int_equal(files_check_version(s, &v), ERR_CONFIG);
+		assert_non_null(strstr(s->answer.text, "belongs to user 54321, who could"));
+		assert_int_equal(deployer_files.room(v.settings, &e), ERR_CONFIG);
+		assert_int_equal(files_install_version(s, &v), ERR_CONFIG);
+		assert_int_equal(entries_of(s, "theirs"), made);
+		json_put_text(v.settings, "owner", "54321");
+		assert_int_equal(files_check_version(s, &v), ERR_NONE);
+		assert_int_equal(files_install_version(s, &v), ERR_NONE);
+		json_put_text(v.settings, "owner", "0");
+	}
 }
 
 static void the_directory_is_no_link_and_no_file(void **state)
@@ -488,6 +515,7 @@ int main(void)
 		SCRATCH_TEST(missing_parents_are_made),
 		SCRATCH_TEST(what_everleaf_did_not_make_it_does_not_touch),
 		SCRATCH_TEST(a_directory_that_others_may_write_to_is_refused),
+		SCRATCH_TEST(a_way_that_somebody_else_owns_is_refused_unless_the_files_are_theirs),
 		SCRATCH_TEST(the_directory_is_no_link_and_no_file),
 		SCRATCH_TEST(a_directory_we_cannot_write_to_is_found_by_the_check),
 		SCRATCH_TEST(settings_that_cannot_work_are_refused_before_anything_is_made),

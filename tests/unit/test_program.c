@@ -16,6 +16,23 @@
 
 /* --- what may be run ----------------------------------------------------- */
 
+static int check(const char *path, struct err *e)
+{
+	struct strlist argv AUTO_STRLIST = {0};
+
+	strlist_add(&argv, path);
+	return child_check_command(&argv, e);
+}
+
+/* Root's group is root's word, so root needs another one to make something that a group may
+ * write to. */
+static void give_to_a_group(const char *path, mode_t mode)
+{
+	if (geteuid() == 0)
+		assert_int_equal(chown(path, 0, NOBODY), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
 /* Makes one program, of which the path is returned. */
 typedef const char *make_fn(const struct hook_scratch *s);
 
@@ -36,7 +53,10 @@ static const char *make_not_executable(const struct hook_scratch *s)
 
 static const char *make_group_writable(const struct hook_scratch *s)
 {
-	return scratch_write(s, "group", "#!/bin/sh\n", 0775);
+	const char *path = scratch_write(s, "group", "#!/bin/sh\n", 0755);
+
+	give_to_a_group(path, 0775);
+	return path;
 }
 
 static const char *make_world_writable(const struct hook_scratch *s)
@@ -93,7 +113,7 @@ static const char *make_in_group_folder(const struct hook_scratch *s)
 {
 	mkdir(scratch_path(s, "shared"), 0755);
 	scratch_script(s, "shared/script", "echo bad");
-	chmod(scratch_path(s, "shared"), 0775);
+	give_to_a_group(scratch_path(s, "shared"), 0775);
 	return scratch_path(s, "shared/script");
 }
 
@@ -159,7 +179,7 @@ static const char *make_long_name(const struct hook_scratch *s)
 static const struct {
 	make_fn *make;
 	const char *says; /* part of the sentence; NULL: it runs and prints "good" */
-	bool when_run;    /* only the kernel can tell: child_check_program lets it pass */
+	bool when_run;    /* only the kernel can tell: child_check_command lets it pass */
 } programs[] = {
 	{make_good, NULL, false},
 	{make_links, NULL, false},
@@ -170,10 +190,10 @@ static const struct {
 	{make_world_writable, "others may write to it (mode 0757", false},
 	{make_directory, "is a directory", false},
 	{make_trailing_slash, "is a directory", false},
-	{make_fifo, "is not a program", false},
+	{make_fifo, "is not a regular file", false},
 	{make_relative, "by its full path", false},
 	{make_empty, "by its full path", false},
-	{make_below_a_file, "is not a program", false},
+	{make_below_a_file, "is not a regular file", false},
 	{make_in_open_folder, "others may write to the directory", false},
 	{make_in_group_folder, "others may write to the directory", false},
 	{make_link_through_open_folder, "others may write to the directory", false},
@@ -197,7 +217,7 @@ static void only_programs_that_nobody_else_can_change_are_run(void **state)
 		bool fine = programs[i].says == NULL || programs[i].when_run;
 
 		strlist_add(&argv, path);
-		assert_int_equal(child_check_program(path, &e), fine ? 0 : ERR_CONFIG);
+		assert_int_equal(check(path, &e), fine ? 0 : ERR_CONFIG);
 		hook_run_request(s, &request, &o);
 		assert_int_equal(o.ran, programs[i].says == NULL);
 		if (o.ran) {
@@ -233,21 +253,97 @@ static void what_belongs_to_another_user_is_not_run(void **state)
 		skip();
 	make_good(s);
 	assert_int_equal(chown(scratch_path(s, "good"), NOBODY, NOBODY), 0);
-	assert_int_equal(child_check_program(scratch_path(s, "good"), &e), ERR_CONFIG);
+	assert_int_equal(check(scratch_path(s, "good"), &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "it belongs to user 65534"));
 
 	mkdir(scratch_path(s, "theirs"), 0755);
 	scratch_script(s, "theirs/script", "echo bad");
 	assert_int_equal(chown(scratch_path(s, "theirs"), NOBODY, NOBODY), 0);
-	assert_int_equal(child_check_program(scratch_path(s, "theirs/script"), &e), ERR_CONFIG);
+	assert_int_equal(check(scratch_path(s, "theirs/script"), &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "could replace it"));
 
 	make_sticky_folder(s);
 	assert_int_equal(symlink("script", scratch_path(s, "sticky/link")), 0);
-	assert_int_equal(child_check_program(scratch_path(s, "sticky/link"), &e), 0);
+	assert_int_equal(check(scratch_path(s, "sticky/link"), &e), 0);
 	assert_int_equal(lchown(scratch_path(s, "sticky/link"), NOBODY, NOBODY), 0);
-	assert_int_equal(child_check_program(scratch_path(s, "sticky/link"), &e), ERR_CONFIG);
+	assert_int_equal(check(scratch_path(s, "sticky/link"), &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "a symbolic link on the way belongs to user 65534"));
+}
+
+/* --- what argv shows that it will run ------------------------------------ */
+
+/* SCRIPT and DATA lie where everybody may write, and only SCRIPT can be executed; ARGV is what is
+ * to be run. */
+static const struct {
+	const char *argv[4];
+	bool refused;
+} shown[] = {
+	{{"/bin/sh", "SCRIPT"}, true},
+	{{"/bin/sh", "-e", "DATA"}, true}, /* an interpreter needs no x */
+	{{"/bin/sh", "-c", "SCRIPT && true"}, true},
+	{{"/bin/sh", "-ec", "exec DATA"}, true},
+	{{"/bin/sh", "-c", "cat DATA"}, false}, /* what a shell makes of a text is its author's */
+	{{"/usr/bin/env", "A=/b", "SCRIPT"}, true},
+	{{"/usr/bin/nice", "-n1", "SCRIPT"}, true},
+	{{"/usr/bin/timeout", "9", "/bin/sh", "SCRIPT"}, true},
+	{{"/bin/cat", "DATA"}, false}, /* data, for all we know */
+	{{"/bin/sh", "/nowhere/script"}, false},
+	{{"FIRST"}, true},      /* #!SCRIPT */
+	{{"FIRST-ENV"}, false}, /* #!/usr/bin/env sh */
+	{{"FIRST-SH"}, true},   /* #!/bin/sh SCRIPT */
+	{{"/bin/sh", "GOOD", "DATA"}, false},
+};
+
+static char *shown_word(const struct hook_scratch *s, const char *word)
+{
+	AUTO_FREE char *text = mem_str(word);
+	const char *end;
+	char *at = strstr(text, "SCRIPT");
+	char *data = strstr(text, "DATA");
+
+	if (strncmp(text, "FIRST", 5) == 0 || str_equal(text, "GOOD"))
+		return mem_printf("%s/%s", s->dir, text);
+	if (at == NULL && data == NULL)
+		return TAKE(text);
+	end = at != NULL ? at + 6 : data + 4;
+	return mem_printf("%.*s%s/open/%s%s", (int)((at != NULL ? at : data) - text), text, s->dir,
+			  at != NULL ? "script" : "data", end);
+}
+
+static void a_script_that_others_can_change_is_not_run_by_its_interpreter_either(void **state)
+{
+	struct hook_scratch *s = *state;
+	AUTO_FREE char *first = NULL;
+	AUTO_FREE char *sh = NULL;
+
+	make_in_open_folder(s);
+	scratch_write(s, "open/data", "data\n", 0644);
+	first = mem_printf("#!%s/open/script\n", s->dir);
+	sh = mem_printf("#!/bin/sh %s/open/script\n", s->dir);
+	scratch_write(s, "FIRST", first, 0755);
+	scratch_write(s, "FIRST-SH", sh, 0755);
+	scratch_write(s, "FIRST-ENV", "#!/usr/bin/env sh\n", 0755);
+	scratch_script(s, "GOOD", "echo good");
+	for (size_t i = 0; i < COUNT_OF(shown); i++) {
+		struct hook_outcome o AUTO_OUTCOME = {0};
+		struct strlist argv AUTO_STRLIST = {0};
+		struct child_request request = {.argv = &argv};
+		struct err e = {0};
+
+		for (size_t j = 0; j < COUNT_OF(shown[i].argv) && shown[i].argv[j] != NULL; j++) {
+			AUTO_FREE char *word = shown_word(s, shown[i].argv[j]);
+
+			strlist_add(&argv, word);
+		}
+		if (child_check_command(&argv, &e) != (shown[i].refused ? ERR_CONFIG : 0))
+			fail_msg("row %zu (%s): %s", i, argv.items[0], e.text);
+		if (!shown[i].refused)
+			continue;
+		assert_non_null(strstr(e.text, "others may write to the directory"));
+		hook_run_request(s, &request, &o);
+		assert_false(o.ran);
+		assert_string_equal(o.refusal.text, e.text);
+	}
 }
 
 static void what_we_may_not_read_is_not_run(void **state)
@@ -260,7 +356,7 @@ static void what_we_may_not_read_is_not_run(void **state)
 
 	if (root)
 		assert_int_equal(seteuid(NOBODY), 0);
-	r = child_check_program(path, &e);
+	r = check(path, &e);
 	if (root)
 		assert_int_equal(seteuid(0), 0);
 	assert_int_equal(r, ERR_CONFIG);
@@ -331,6 +427,7 @@ int main(void)
 		SCRATCH_TEST(only_programs_that_nobody_else_can_change_are_run),
 		SCRATCH_TEST(no_program_at_all_is_refused),
 		SCRATCH_TEST(what_belongs_to_another_user_is_not_run),
+		SCRATCH_TEST(a_script_that_others_can_change_is_not_run_by_its_interpreter_either),
 		SCRATCH_TEST(what_we_may_not_read_is_not_run),
 		SCRATCH_TEST(what_was_judged_is_what_runs),
 	};

@@ -159,45 +159,6 @@ static void a_store_keeps_its_seed_and_shares_it_with_no_other(void **state)
 	assert_memory_not_equal(store_seed(made_store_open(m)), seed, sizeof(seed));
 }
 
-/* Modes of the state directory. */
-static const struct {
-	mode_t mode;
-	bool refused;
-} directories[] = {
-	{0700, false}, {0755, false}, /* the files in it are closed by themselves */
-	{0770, true},  {0702, true},
-	{01777, true}, /* sticky does not keep others from making files */
-};
-
-static void a_directory_that_others_may_write_to_is_refused(void **state)
-{
-	struct made_store *m = *state;
-
-	made_store_open(m);
-	made_store_close(m);
-	for (size_t i = 0; i < COUNT_OF(directories); i++) {
-		assert_int_equal(chmod(m->dir, directories[i].mode), 0);
-		if (directories[i].refused) {
-			assert_refused(m, "others may write");
-			continue;
-		}
-		made_store_open(m);
-		made_store_close(m);
-	}
-	assert_int_equal(chmod(m->dir, 0700), 0);
-}
-
-static void a_directory_of_another_user_is_refused_even_to_root(void **state)
-{
-	struct made_store *m = *state;
-
-	if (geteuid() != 0)
-		skip(); /* only root can make one */
-	assert_int_equal(mkdir(m->dir, 0700), 0);
-	assert_int_equal(chown(m->dir, 4711, 4711), 0);
-	assert_refused(m, "belongs to user 4711");
-}
-
 static void a_database_that_is_open_to_others_is_refused(void **state)
 {
 	static const char *const files[] = {"everleaf.db", "keys.db"};
@@ -483,51 +444,6 @@ static void an_index_that_hides_an_account_is_damage(void **state)
 	assert_refused(m, "everleaf.db is damaged");
 }
 
-/* f_type of statfs, as the kernel gives it on 64 bits. */
-static const struct {
-	uint64_t type;
-	bool network;
-} types[] = {
-	{0xef53, false},            /* ext4 */
-	{0x58465342, false},        /* xfs */
-	{0x9123683e, false},        /* btrfs */
-	{0x01021994, false},        /* tmpfs */
-	{0x794c7630, false},        /* overlay: containers */
-	{0x01021997, false},        /* 9p: virtual machines */
-	{0x6969, true},             /* nfs */
-	{0xff534d42, true},         /* cifs */
-	{0xffffffffff534d42, true}, /* the same where f_type is signed */
-	{0xfe534d42, true},         /* smb3 */
-	{0x00c36400, true},         /* ceph */
-	{0x01161970, true},         /* gfs2 */
-};
-
-static void file_systems_of_several_machines_are_known(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT_OF(types); i++)
-		assert_int_equal(place_is_network(types[i].type), types[i].network);
-}
-
-static void a_fuse_mount_is_judged_by_its_kind(void **state)
-{
-	static const char mounts[] =
-		"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-		"40 22 0:35 / /mnt/a rw shared:9 master:2 - fuse.sshfs user@host: rw\n"
-		"41 22 0:36 / /mnt/b rw - fuse.fuse-overlayfs fuse-overlayfs rw\n"
-		"42 22 0:37 / /mnt/fuse.sshfs rw - fuse.sshfsx x rw\n"
-		"broken\n"
-		"43 22 0:38 / /mnt/c rw - fuse.glusterfs x rw";
-
-	(void)state;
-	assert_true(place_is_network_mount(mounts, 0, 35));
-	assert_false(place_is_network_mount(mounts, 0, 36));
-	assert_false(place_is_network_mount(mounts, 0, 37));
-	assert_true(place_is_network_mount(mounts, 0, 38));
-	assert_false(place_is_network_mount(mounts, 8, 1));
-	assert_false(place_is_network_mount("", 0, 35));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, made_store_setup, made_store_teardown)
 
 int main(void)
@@ -537,8 +453,6 @@ int main(void)
 		TEST(processes_that_start_at_once_make_one_store),
 		TEST(a_new_store_is_made_in_a_turn),
 		TEST(a_store_keeps_its_seed_and_shares_it_with_no_other),
-		TEST(a_directory_that_others_may_write_to_is_refused),
-		TEST(a_directory_of_another_user_is_refused_even_to_root),
 		TEST(a_database_that_is_open_to_others_is_refused),
 		TEST(a_database_with_a_second_name_is_refused),
 		TEST(a_database_of_another_program_or_a_newer_everleaf_is_refused),
@@ -548,8 +462,6 @@ int main(void)
 		TEST(no_descriptor_of_the_store_survives_an_exec),
 		TEST(a_row_that_names_one_that_is_gone_is_found_before_anything_is_done),
 		TEST(an_index_that_hides_an_account_is_damage),
-		TEST(file_systems_of_several_machines_are_known),
-		TEST(a_fuse_mount_is_judged_by_its_kind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
