@@ -269,6 +269,46 @@ static void a_directory_made_of_a_backup_is_a_store(void **state)
 	assert_int_equal(store_turn_commit(m->store, NULL), 0);
 }
 
+/* Whoever may change a folder could have the keys, by putting a file of theirs where SQLite is
+ * about to write. What is said cures it. */
+static void a_backup_gives_the_keys_to_nobody_who_may_change_the_folder(void **state)
+{
+	static const struct {
+		uid_t owner;
+		mode_t mode;
+		bool refused;
+	} folders[] = {
+		{0, 0755, false}, {0, 01777, false}, /* as /tmp */
+		{0, 0777, true},  {65534, 0755, true}, {65534, 01777, true},
+	};
+	struct made_store *m = *state;
+	AUTO_FREE char *folder = mem_printf("%s/folder", m->base);
+
+	if (geteuid() != 0)
+		skip(); /* only root can give folders away */
+	fill(m);
+	open_reader(m);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	for (size_t i = 0; i < COUNT_OF(folders); i++) {
+		AUTO_FREE char *file = mem_printf("%s/%zu", folder, i);
+		AUTO_FREE char *below = mem_printf("%s/made/%zu", folder, i);
+		const size_t before = files_in(folder);
+		struct err e = {0};
+
+		assert_int_equal(chown(folder, folders[i].owner, 65534), 0);
+		assert_int_equal(chmod(folder, folders[i].mode), 0);
+		assert_int_equal(store_backup(m->store, below, &e), ERR_CONFIG); /* not there */
+		assert_int_equal(store_backup(m->store, file, &e),
+				 folders[i].refused ? ERR_CONFIG : 0);
+		assert_int_equal(files_in(folder), before + (folders[i].refused ? 0 : 2));
+		if (!folders[i].refused)
+			continue;
+		assert_non_null(strstr(e.text, "is not used for keys: "));
+		assert_int_equal(system(strstr(e.text, ": run ") + strlen(": run ")), 0);
+		assert_int_equal(store_backup(m->store, file, &e), 0);
+	}
+}
+
 static void a_backup_overwrites_nothing(void **state)
 {
 	static const char *const suffixes[] = {"", ".keys"};
@@ -378,6 +418,7 @@ int main(void)
 		TEST(a_reader_refuses_what_is_not_there_or_older),
 		TEST(what_a_look_sees_stays_as_it_is_while_others_write),
 		TEST(a_directory_made_of_a_backup_is_a_store),
+		TEST(a_backup_gives_the_keys_to_nobody_who_may_change_the_folder),
 		TEST(a_backup_overwrites_nothing),
 		TEST(a_backup_taken_while_others_write_is_whole),
 		TEST(an_examination_names_what_is_wrong),
