@@ -143,9 +143,12 @@ static int certificate_change(struct apply *a, const struct config_certificate *
 			      struct certificate *c, struct err *e)
 {
 	AUTO_FREE char *wish = mem_str(c->wish);
+	struct strlist names AUTO_STRLIST = {0};
 	bool changes;
-	int r = certificate_fill(a, from, c, &changes, e);
+	int r;
 
+	strlist_copy(&names, &c->names);
+	r = certificate_fill(a, from, c, &changes, e);
 	id_list_add(&a->met, c->id);
 	if (r != 0 || !changes)
 		return r;
@@ -154,6 +157,8 @@ static int certificate_change(struct apply *a, const struct config_certificate *
 	r = certificate_save(a->c->store, c, e);
 	if (r == 0)
 		r = certificate_event(a, c->id, "configured", c->origin, e);
+	if (r == 0)
+		r = wanted_names(a->c, c, &names, e);
 	if (r == 0)
 		r = wanted_order(a->c->store, c, e);
 	if (r == 0 && c->live_version_id != 0 && !str_equal(wish, c->wish))

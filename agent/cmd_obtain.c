@@ -14,6 +14,7 @@
 #include "agent/wishing.h"
 #include "base/log.h"
 #include "store/account.h"
+#include "store/version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,11 +123,71 @@ static bool wants_issue(const char *old, const char *new)
 	return before->key != after->key;
 }
 
-static bool obtain_renames(struct obtain *b)
+/* By itself, or by a wildcard. */
+static bool is_covered(const struct strlist *names, const char *name)
+{
+	AUTO_FREE char *wildcard = mem_printf("*%s", name + strcspn(name, "."));
+
+	return strlist_has(names, name) || strlist_has(names, wildcard);
+}
+
+/* Also those that the certificate has. */
+static void names_expand(const struct certificate *c, struct strlist *names)
+{
+	struct strlist all AUTO_STRLIST = {0};
+
+	strlist_copy(&all, &c->names);
+	for (size_t i = 0; i < names->count; i++)
+		if (!strlist_has(&all, names->items[i]))
+			strlist_add(&all, names->items[i]);
+	strlist_copy(names, &all);
+}
+
+static int names_refuse(const struct obtain *b, const struct strlist *lost, struct err *e)
+{
+	const struct certificate *c = b->certificate;
+	struct strlist all AUTO_STRLIST = {0};
+	AUTO_FREE char *has = strlist_join(&c->names, ",");
+	AUTO_FREE char *wants = strlist_join(&b->names, ",");
+	AUTO_FREE char *loses = strlist_join(lost, ", ");
+	AUTO_FREE char *both = NULL;
+
+	strlist_copy(&all, &b->names);
+	names_expand(c, &all);
+	both = strlist_join(&all, ",");
+	return err_set(
+		e, ERR_CONFIG,
+		"%s has the names %s, and with %s it would lose %s: to keep what it has give "
+		"--expand, or -d %s; if it shall have only the new ones, --name %s",
+		c->name, has, wants, loses, both, c->name);
+}
+
+/* What is wanted and served is not taken from a certificate that was not named. */
+static int obtain_keeps(struct obtain *b, struct err *e)
+{
+	const struct certificate *c = b->certificate;
+	AUTO_VERSION struct version *live = NULL;
+	struct strlist lost AUTO_STRLIST = {0};
+	int r;
+
+	if (c == NULL || b->c->options->name != NULL || b->c->options->expand)
+		return 0;
+	r = version_glance(b->c->store, c->live_version_id, &live, e);
+	if (r != 0 || live == NULL)
+		return r;
+	for (size_t i = 0; i < c->names.count; i++)
+		if (strlist_has(&live->names, c->names.items[i]) &&
+		    !is_covered(&b->names, c->names.items[i]))
+			strlist_add(&lost, c->names.items[i]);
+	return lost.count > 0 ? names_refuse(b, &lost, e) : 0;
+}
+
+static bool obtain_renames(struct obtain *b, struct strlist *ret_before)
 {
 	AUTO_FREE char *before = identifier_set(&b->certificate->names);
 	AUTO_FREE char *after = identifier_set(&b->names);
 
+	strlist_copy(ret_before, &b->certificate->names);
 	strlist_copy(&b->certificate->names, &b->names);
 	return !str_equal(before, after);
 }
@@ -146,6 +207,7 @@ static int obtain_write(void *arg, struct err *e)
 	struct obtain *b = arg;
 	AUTO_ACCOUNT_ROW struct account *present = NULL;
 	AUTO_FREE char *wish = NULL;
+	struct strlist before AUTO_STRLIST = {0};
 	const char *server = NULL;
 	bool known;
 	int r;
@@ -162,6 +224,10 @@ static int obtain_write(void *arg, struct err *e)
 		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
 			    b->certificate->name, b->certificate->name);
 	if (r == 0)
+		r = obtain_keeps(b, e);
+	if (r == 0 && known && b->c->options->expand)
+		names_expand(b->certificate, &b->names);
+	if (r == 0)
 		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish,
 			    e);
 	if (r == 0 && !known)
@@ -176,9 +242,11 @@ static int obtain_write(void *arg, struct err *e)
 		return r;
 	obtain_takes(b->certificate);
 	mem_set_str(&b->certificate->wish, wish);
-	b->renamed = obtain_renames(b);
+	b->renamed = obtain_renames(b, &before);
 	r = known ? certificate_save(b->c->store, b->certificate, e)
 		  : certificate_insert(b->c->store, b->certificate, e);
+	if (r == 0 && b->renamed)
+		r = wanted_names(b->c, b->certificate, &before, e);
 	if (r == 0)
 		r = wanted_order(b->c->store, b->certificate, e);
 	if (r == 0 && !b->force && !b->renamed)
@@ -259,6 +327,8 @@ static int obtain_rehearse(struct obtain *b, struct run_item *item, struct err *
 
 	if (r == 0)
 		r = obtain_find(b, e);
+	if (r == 0)
+		r = obtain_keeps(b, e);
 	b->c = &h.c;
 	b->rehearsal = &h;
 	if (r == 0 && b->certificate != NULL)

@@ -44,6 +44,8 @@ static const struct option_row rows[] = {
 	{"name", 0, OPTION_TEXT, AT(name), OBTAIN, "HANDLE",
 	 "what to call the certificate (default: its first name)"},
 	{"cert-name", 0, OPTION_TEXT, AT(name), OBTAIN, NULL, NULL},
+	{"expand", 0, OPTION_FLAG, AT(expand), OBTAIN, NULL,
+	 "add the names to those that the certificate has"},
 	{"server", 0, OPTION_TEXT, AT(server), SERVER, "URL|SHORT",
 	 "the CA's directory URL, or letsencrypt (default), letsencrypt-staging, zerossl, google, "
 	 "buypass, actalis, sslcom"},

@@ -8,8 +8,10 @@
 #include "agent/wish.h"
 #include "agent/words.h"
 #include "base/http.h"
+#include "base/log.h"
 #include "store/account.h"
 #include "store/deployment.h"
+#include "store/event.h"
 #include "store/order.h"
 #include "store/version.h"
 
@@ -68,6 +70,38 @@ int wanted_account(struct context *c, const char *server, int64_t *ret_id, struc
 	r = wanted_account_as(c, a, e);
 	*ret_id = a->id;
 	return r;
+}
+
+/* Those of list that other does not have, "a, b"; NULL: none. The caller frees it. */
+static char *names_beyond(const struct strlist *list, const struct strlist *other)
+{
+	struct strlist beyond AUTO_STRLIST = {0};
+
+	for (size_t i = 0; i < list->count; i++)
+		if (!strlist_has(other, list->items[i]))
+			strlist_add(&beyond, list->items[i]);
+	return beyond.count > 0 ? strlist_join(&beyond, ", ") : NULL;
+}
+
+int wanted_names(struct context *c, const struct certificate *certificate,
+		 const struct strlist *before, struct err *e)
+{
+	AUTO_FREE char *came = names_beyond(&certificate->names, before);
+	AUTO_FREE char *went = names_beyond(before, &certificate->names);
+	AUTO_FREE char *kind = mem_str("names");
+	AUTO_FREE char *text = NULL;
+	struct event ev = {.certificate_id = certificate->id, .kind = kind};
+
+	if (came == NULL && went == NULL)
+		return 0;
+	text = mem_printf("%s%s%s%s%s", came != NULL ? "added " : "", came != NULL ? came : "",
+			  came != NULL && went != NULL ? "; " : "", went != NULL ? "removed " : "",
+			  went != NULL ? went : "");
+	if (went != NULL)
+		log_line(LOG_NOTICE, "%s: its next certificate is without %s", certificate->name,
+			 went);
+	ev.text = text;
+	return event_record(c->store, &ev, e);
 }
 
 int wanted_no_more(struct context *c, const struct certificate *certificate, struct err *e)

@@ -22,6 +22,11 @@ int wanted_account_as(struct context *c, struct account *a, struct err *e);
 /* Whether text is one mail address, as far as a CA's contact needs it. */
 bool wanted_mail_ok(const char *mail);
 
+/* Remembers for `history` which names came and went since a certificate had those of before, and
+ * says which went. */
+int wanted_names(struct context *c, const struct certificate *certificate,
+		 const struct strlist *before, struct err *e);
+
 /* Deployments of the present version to what the wish names only now; again: to all of it once
  * more. What it does not name any more is no longer tried. */
 int wanted_deployments(struct context *c, const struct certificate *certificate, bool again,

@@ -100,6 +100,17 @@ def test_a_reload_takes_effect_at_once(everleaf, daemon, config, names):
         "certificate"]["key_type"] == "ec-384")
 
 
+def test_history_says_which_names_of_the_file_came_and_went(everleaf, config, names):
+    a, b, c = names(3)
+    config.certificates = {a: {"names": [a, b]}}
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    config.certificates = {a: {"names": [a, c]}}
+    config.write()
+    assert f"without {b}" in everleaf.run("--config", config.path, "renew").err
+    assert f"added {c}; removed {b}" in everleaf.run("history", a).out
+
+
 def test_what_leaves_the_file_is_not_renewed_and_nothing_of_it_is_lost(
         everleaf, daemon, config, names):
     one, two = names(2)

@@ -98,6 +98,48 @@ def test_a_changed_set_is_a_new_version_of_the_same_certificate(everleaf, pebble
     assert set(only["names"]) == everleaf.export(a).check().names() == {a, c}
 
 
+def test_a_name_that_is_served_is_not_lost_without_a_word(everleaf, pebble, names):
+    a, b, c = names(3)
+    everleaf.obtain(a, b)
+    seen = pebble.watch()
+    for wanted in ([a, c], [a], [a, f"*.{c}"]):
+        for options in ([], ["--dry-run"]):
+            told = everleaf.obtain(*wanted, options=options, expect=1).err
+            for part in (f"{a},{b}", ",".join(wanted), f"lose {b}", "--expand", f"--name {a}",
+                         "-d " + ",".join([a, b, *wanted[1:]])):
+                assert part in told
+    assert everleaf.certificate(a)["names"] == [a, b] and seen.orders() == []
+    everleaf.obtain(c, a)  # another certificate, which takes nothing from that one
+    assert everleaf.certificate(a)["names"] == [a, b]
+
+
+@pytest.mark.parametrize("options, has", [(["--expand"], "abc"), (["--name"], "ac")])
+def test_what_adds_names_or_names_the_certificate_changes_it_and_history_says_so(
+        everleaf, names, options, has):
+    there = dict(zip("abc", names(3)))
+    a, b, c = there.values()
+    everleaf.obtain(a, b)
+    options = options if has == "abc" else [*options, a]
+    said = everleaf.obtain(a, c, options=options).err
+    assert everleaf.export(a).check().names() == {there[n] for n in has}
+    story = everleaf.run("history", a).out
+    assert f"added {c}" in story
+    assert ("b" in has) != (f"removed {b}" in story) and ("b" in has) != (f"without {b}" in said)
+    serial = everleaf.serial(a)
+    everleaf.obtain(a, c, options=[*options, "--exit-code"], expect=3)
+    assert everleaf.serial(a) == serial and everleaf.run("history", a).out.count("added") == 1
+
+
+def test_names_that_nothing_serves_may_be_taken_back(everleaf, names):
+    a, b = names(2)
+    everleaf.obtain(a, "blocked-domain.example", expect=1)
+    everleaf.obtain(a, b)
+    everleaf.obtain(a, b, "blocked-domain.example", expect=1)
+    everleaf.obtain(a, b, options=["--exit-code"], expect=(0, 3))
+    assert everleaf.certificate(a)["names"] == [a, b]
+    assert everleaf.run("history", a).out.count("removed blocked-domain.example") == 2
+
+
 def test_the_same_set_in_another_order_is_no_change(everleaf, pebble, names):
     a, b, c = names(3)
     everleaf.obtain(a, b, c)
