@@ -28,19 +28,9 @@ struct apply {
 static int account_put(struct apply *a, const struct config_account *from, int64_t *ret_id,
 		       struct err *e)
 {
-	AUTO_ACCOUNT_ROW struct account *row = mem_new(sizeof(*row));
-	int r;
+	AUTO_ACCOUNT_ROW struct account *row = wanted_account_of_file(a->c, from);
+	int r = account_insert(a->c->store, row, e);
 
-	row->server = mem_str(from->server);
-	row->entry = mem_str(from->name);
-	row->contact = strlist_join(&from->contact, " ");
-	row->agreed = from->agree_tos;
-	row->ca_bundle = mem_str(from->ca_bundle);
-	row->proxy = mem_str(from->proxy);
-	row->eab_kid = mem_str(from->eab_kid);
-	row->eab_hmac_key = mem_str(from->eab_hmac_key);
-	row->key_reference = mem_str(from->key);
-	r = account_insert(a->c->store, row, e);
 	if (r == 0)
 		r = account_configure(a->c->store, row, e);
 	*ret_id = row->id;
@@ -57,6 +47,23 @@ static int account_id(struct apply *a, const char *name, int64_t *ret_id, struct
 	if (a->accounts[i] == 0)
 		r = account_put(a, from, &a->accounts[i], e);
 	*ret_id = a->accounts[i];
+	return r;
+}
+
+/* Those that only commands use are what the file says, too. */
+static int accounts_rest(struct apply *a, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < a->config->account_count; i++) {
+		const struct config_account *from = &a->config->accounts[i];
+		AUTO_ACCOUNT_ROW struct account *row = NULL;
+
+		if (a->accounts[i] == 0)
+			r = account_find(a->c->store, from->server, from->name, &row, e);
+		if (row != NULL)
+			r = account_put(a, from, &a->accounts[i], e);
+	}
 	return r;
 }
 
@@ -219,6 +226,8 @@ static int apply_write(void *arg, struct err *e)
 
 	for (size_t i = 0; r == 0 && i < a->config->certificate_count; i++)
 		r = certificate_apply(a, &a->config->certificates[i], e);
+	if (r == 0)
+		r = accounts_rest(a, e);
 	return r == 0 && a->config->complete ? certificates_drop(a, e) : r;
 }
 
@@ -309,19 +318,21 @@ int apply_refuse(const struct certificate *certificate, struct err *e)
 		       certificate->name, certificate->origin);
 }
 
-int apply_refuse_new(struct context *c, const char *handle, const struct strlist *names,
-		     struct err *e)
+struct config *apply_look(const struct context *c)
 {
 	struct config_errors errors AUTO(config_errors_clear) = {0};
-	AUTO_CONFIG struct config *config = NULL;
-	AUTO_FREE char *wanted = identifier_set(names);
 	bool asked;
 	const char *path = command_config_file(c->options, &asked);
 
-	if (access(path, F_OK) != 0)
-		return 0;
-	config = config_read(path, 0, &errors);
-	for (size_t i = 0; i < config->certificate_count; i++) {
+	return access(path, F_OK) == 0 ? config_read(path, 0, &errors) : NULL;
+}
+
+int apply_refuse_new(const struct config *config, const char *handle, const struct strlist *names,
+		     struct err *e)
+{
+	AUTO_FREE char *wanted = identifier_set(names);
+
+	for (size_t i = 0; config != NULL && i < config->certificate_count; i++) {
 		const struct config_certificate *it = &config->certificates[i];
 		AUTO_FREE char *has = identifier_set(&it->names);
 		AUTO_FREE char *origin = config_origin(&it->at);

@@ -23,9 +23,12 @@ int apply_file(struct context *c, struct config **ret_config, struct err *e);
 /* Refuses to change by a command what a file defines, with its file:line. */
 int apply_refuse(const struct certificate *certificate, struct err *e);
 
+/* The file as it is now, without a word about its mistakes; NULL: there is none. The caller's. */
+struct config *apply_look(const struct context *c);
+
 /* The same for names that are wanted by a handle, as the file is now, applied or not: whoever
  * defines a certificate of this handle, or of the same names. */
-int apply_refuse_new(struct context *c, const char *handle, const struct strlist *names,
+int apply_refuse_new(const struct config *config, const char *handle, const struct strlist *names,
 		     struct err *e);
 
 #endif

@@ -3,6 +3,7 @@
  * account — the accounts at CAs that this state directory has: shown, and registered (anew) by hand
  * where the CA refuses one.
  */
+#include "agent/apply.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
@@ -130,12 +131,8 @@ static int register_write(void *arg, struct err *e)
 	struct registration *g = arg;
 	int r = account_choose(g->c, &g->account, e);
 
-	if (r == 0 && says_something(g->c->options)) {
-		if (!str_equal(g->account->entry, WANTED_ENTRY))
-			return usage(e, "\"%s\" is defined in the configuration file: say it there",
-				     g->account->entry);
+	if (r == 0 && says_something(g->c->options))
 		r = wanted_account_as(g->c, g->account, e);
-	}
 	return r == 0 ? account_check(g->c->store, g->account->id, e) : r;
 }
 
@@ -174,14 +171,17 @@ static int register_say(const struct registration *g)
 static int account_register(struct context *c, struct err *e)
 {
 	struct registration g = {.c = c};
+	AUTO_CONFIG struct config *config = apply_look(c);
 	bool new = c->options->new;
 	int r;
 
 	if (c->options->operands.count > 2)
 		return usage(e, "everleaf account register takes the name of one account");
 	r = store_check_rest(c->store, e);
+	c->config = config;
 	if (r == 0)
 		r = run_turn(c, register_write, &g, e);
+	c->config = NULL;
 	if (r == 0)
 		r = register_run(&g, e);
 	if (r == 0 && new &&is_refused(g.account)) {

@@ -192,14 +192,17 @@ static bool obtain_renames(struct obtain *b, struct strlist *ret_before)
 	return !str_equal(before, after);
 }
 
-/* Also what a file defined that says nothing of it any more. */
+/* Also what a file defined that says nothing of it any more; all that it said of it stays. */
 static void obtain_takes(struct certificate *c)
 {
+	struct strlist optional AUTO_STRLIST = {0};
+
 	mem_set_str(&c->origin, CERTIFICATE_COMMAND);
-	strlist_clear(&c->optional);
-	id_list_clear(&c->accounts);
-	c->moved_at = 0;
 	c->dropped_at = 0;
+	for (size_t i = 0; i < c->optional.count; i++)
+		if (strlist_has(&c->names, c->optional.items[i]))
+			strlist_add(&optional, c->optional.items[i]);
+	strlist_copy(&c->optional, &optional);
 }
 
 static int obtain_write(void *arg, struct err *e)
@@ -237,12 +240,12 @@ static int obtain_write(void *arg, struct err *e)
 	if (known && (wants_issue(b->certificate->wish, wish) ||
 		      (present != NULL && !str_equal(present->server, server))))
 		b->force = true;
-	r = wanted_account(b->c, server, &b->certificate->account_id, e);
+	r = wanted_account(b->c, b->certificate, server, e);
 	if (r != 0)
 		return r;
-	obtain_takes(b->certificate);
 	mem_set_str(&b->certificate->wish, wish);
 	b->renamed = obtain_renames(b, &before);
+	obtain_takes(b->certificate);
 	r = known ? certificate_save(b->c->store, b->certificate, e)
 		  : certificate_insert(b->c->store, b->certificate, e);
 	if (r == 0 && b->renamed)
@@ -273,7 +276,7 @@ static int obtain_run(struct obtain *b, struct run_item *item, struct err *e)
 	struct run_item rest = {.issue = ISSUE_NEVER};
 	int r;
 
-	r = apply_refuse_new(b->c, b->handle, &b->names, e);
+	r = apply_refuse_new(b->c->config, b->handle, &b->names, e);
 	if (r == 0)
 		r = run_turn(b->c, obtain_write, b, e);
 	if (r != 0)
@@ -363,9 +366,11 @@ static int obtain_names(struct obtain *b, struct err *e)
 int cmd_obtain(struct context *c, struct err *e)
 {
 	struct obtain b = {.c = c, .force = c->options->force};
+	AUTO_CONFIG struct config *config = apply_look(c);
 	struct run_item item = {0};
 	int r;
 
+	c->config = config;
 	r = obtain_names(&b, e);
 	if (r == 0 && c->options->dry_run)
 		r = obtain_rehearse(&b, &item, e);
@@ -376,5 +381,6 @@ int cmd_obtain(struct context *c, struct err *e)
 	strlist_clear(&b.names);
 	certificate_free(b.certificate);
 	free(b.handle);
+	c->config = NULL;
 	return r == 0 ? run_exit(c->options, &item, 1) : r;
 }

@@ -8,23 +8,16 @@
 #include "agent/run.h"
 #include "agent/wanted.h"
 #include "agent/wishing.h"
-#include "store/account.h"
 
 static int reconfigure_account(struct context *c, struct certificate *certificate, struct err *e)
 {
 	const struct options *o = c->options;
-	AUTO_ACCOUNT_ROW struct account *present = NULL;
 	const char *server = NULL;
-	int r;
+	int r = 0;
 
-	r = account_load(c->store, certificate->account_id, &present, e);
-	if (r != 0)
-		return r;
-	if (o->server == NULL && !o->staging)
-		server = present->server;
-	else
+	if (o->server != NULL || o->staging)
 		r = wishing_server(o->server, o->staging, &server, e);
-	return r == 0 ? wanted_account(c, server, &certificate->account_id, e) : r;
+	return r == 0 ? wanted_account(c, certificate, server, e) : r;
 }
 
 static int reconfigure_write(struct context *c, struct certificate *certificate, struct err *e)
@@ -50,7 +43,11 @@ static int reconfigure_write(struct context *c, struct certificate *certificate,
 int cmd_reconfigure(struct context *c, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *certificate = NULL;
-	int r = run_change(c, reconfigure_write, &certificate, e);
+	AUTO_CONFIG struct config *config = apply_look(c);
+	int r;
 
+	c->config = config;
+	r = run_change(c, reconfigure_write, &certificate, e);
+	c->config = NULL;
 	return r == 0 ? report_result(c, certificate, e) : r;
 }

@@ -12,7 +12,6 @@
 #include "agent/wishing.h"
 #include "agent/words.h"
 #include "base/log.h"
-#include "store/account.h"
 #include "store/renewal_info.h"
 
 #include <stdio.h>
@@ -120,7 +119,6 @@ static int renew_read(struct renew *n, struct err *e)
 static int renew_move_one(struct context *c, int64_t id, const char *server, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *now = NULL;
-	AUTO_ACCOUNT_ROW struct account *present = NULL;
 	int r;
 
 	r = certificate_load(c->store, id, &now, e);
@@ -130,10 +128,7 @@ static int renew_move_one(struct context *c, int64_t id, const char *server, str
 	if (r == 0 && server != NULL)
 		r = apply_refuse(now, e);
 	if (r == 0)
-		r = account_load(c->store, now->account_id, &present, e);
-	if (r == 0)
-		r = wanted_account(c, server != NULL ? server : present->server, &now->account_id,
-				   e);
+		r = wanted_account(c, now, server, e);
 	if (r == 0)
 		r = certificate_save(c->store, now, e);
 	return r == 0 ? wanted_order(c->store, now, e) : r;
@@ -307,9 +302,9 @@ static int renew_really(struct renew *n, struct err *e)
 }
 
 /* A mistake in the file stops nothing that it does not concern, and is no success. */
-static int renew_apply(struct renew *n, struct err *e)
+static int renew_apply(struct renew *n, struct config **ret_config, struct err *e)
 {
-	int r = apply_file(n->c, NULL, e);
+	int r = apply_file(n->c, ret_config, e);
 
 	n->misconfigured = r == ERR_CONFIG;
 	return n->misconfigured ? 0 : r;
@@ -318,8 +313,14 @@ static int renew_apply(struct renew *n, struct err *e)
 int cmd_renew(struct context *c, struct err *e)
 {
 	struct renew n = {.c = c};
-	int r = c->options->dry_run ? 0 : renew_apply(&n, e);
+	AUTO_CONFIG struct config *config = NULL;
+	int r = 0;
 
+	if (c->options->dry_run)
+		config = apply_look(c);
+	else
+		r = renew_apply(&n, &config, e);
+	c->config = config;
 	if (r == 0)
 		r = renew_read(&n, e);
 	if (r == 0 && n.count > 0)
@@ -332,5 +333,6 @@ int cmd_renew(struct context *c, struct err *e)
 		r = EXIT_FAILED;
 	certificate_list_free(n.list, n.count);
 	free(n.items);
+	c->config = NULL;
 	return r;
 }

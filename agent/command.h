@@ -20,6 +20,7 @@ enum exit_code {
 	EXIT_LATER = 75,  /* nothing is wrong here: try again later */
 };
 
+struct config;
 struct limits_book;
 
 /* What a command is given. */
@@ -31,7 +32,8 @@ struct context {
 	bool informed;                /* CAs are asked when they advise to renew (RFC 9773) */
 	const struct strlist *notify; /* as engine_config's; NULL: no notices */
 	struct limits_book *book; /* the limits of CAs for one reading; NULL: counted each time */
-	struct store *rehearsal;  /* a dry run: the real store; the other one is a scratch one */
+	const struct config *config; /* the file as it is now; NULL: none, or it was not read */
+	struct store *rehearsal;     /* a dry run: the real store; the other one is a scratch one */
 };
 
 /* Returns an exit code, or a negative enum err_code with e filled, which main prints. */

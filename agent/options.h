@@ -32,7 +32,8 @@ struct options {
 	const char *pre_hook, *post_hook, *out, *config, *days;
 	const char *warning, *critical, *notify_hook;
 	const char *textfile, *metrics, *metrics_textfile;
-	bool agree_tos, standalone, staging, force, expand, dry_run, run_deploy_hooks, recheck, live, new;
+	bool agree_tos, standalone, staging, force, expand, dry_run, run_deploy_hooks, recheck,
+		live, new;
 	bool ignored; /* options that ask for what is so anyway */
 };
 

@@ -11,13 +11,20 @@
 
 #define WANTED_ENTRY "default" /* the configuration entry of accounts made by commands */
 
-/* The account at a CA, made (at KEY) when there is none, with what was typed about it: mail,
- * bundle, proxy, terms. */
-int wanted_account(struct context *c, const char *server, int64_t *ret_id, struct err *e);
+/* Gives a certificate its account at a CA, and that what was typed about it: mail, bundle, proxy,
+ * terms. What it has at that CA it keeps (server NULL: at its present one); else the configuration
+ * file's account there counts (c->config), and then the one that commands make. What is typed of an
+ * account that the file defines, and is not so already, is refused. */
+int wanted_account(struct context *c, struct certificate *certificate, const char *server,
+		   struct err *e);
 
-/* The same for an account that is filled already; a->id is. */
+/* Makes a row of an account, unless it has one, with what was typed; a->id is filled. */
 struct account;
 int wanted_account_as(struct context *c, struct account *a, struct err *e);
+
+/* An account as the file defines it, without a row. The caller's. */
+struct config_account;
+struct account *wanted_account_of_file(const struct context *c, const struct config_account *from);
 
 /* Whether text is one mail address, as far as a CA's contact needs it. */
 bool wanted_mail_ok(const char *mail);

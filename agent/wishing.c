@@ -288,6 +288,11 @@ static int files_typed(const struct options *o, struct json *files, struct err *
 	return wire_deployer("files")->room(files, e);
 }
 
+static bool files_are_typed(const struct options *o)
+{
+	return o->deploy_files != NULL || o->deploy_owner != NULL || o->deploy_mode != NULL;
+}
+
 static int put_files(const struct options *o, const struct json *old, struct json *list,
 		     struct err *e)
 {
@@ -295,9 +300,14 @@ static int put_files(const struct options *o, const struct json *old, struct jso
 	bool none = o->deploy_files != NULL && o->deploy_files[0] == '\0'; /* takes them away */
 	int r = 0;
 
-	for (size_t i = 0; !none && i < json_count(old); i++)
-		if (str_equal(json_get_text(json_at(old, i), "name"), "files"))
-			files = json_clone(json_at(old, i));
+	for (size_t i = 0; !none && i < json_count(old); i++) {
+		if (!str_equal(json_get_text(json_at(old, i), "name"), "files"))
+			continue;
+		if (files != NULL && !files_are_typed(o))
+			json_add(list, TAKE(files));
+		json_free(files);
+		files = json_clone(json_at(old, i));
+	}
 	if ((o->deploy_files != NULL && !none) || o->deploy_owner != NULL ||
 	    o->deploy_mode != NULL) {
 		if (files == NULL)
@@ -383,6 +393,10 @@ static int put_deploy(const struct options *o, const struct json *old, struct wi
 	const char *prove = prove_wanted(o, old);
 	int r;
 
+	if (old != NULL && !files_are_typed(o) && o->deploy_hooks.count == 0 && o->prove == NULL) {
+		wish->deploy = json_clone(old); /* also what only a file can say */
+		return 0;
+	}
 	r = put_files(o, old, list, e);
 	if (r == 0)
 		r = put_hooks(o, old, list, e);
@@ -462,6 +476,8 @@ int wishing(const struct options *o, const char *old, const struct strlist *name
 		r = put_hook(o->pre_hook, before, "pre_hook", &wish.pre_hook, e);
 	if (r == 0)
 		r = put_hook(o->post_hook, before, "post_hook", &wish.post_hook, e);
+	if (before != NULL)
+		wish.profile = json_get_text(before->root, "profile");
 	if (r == 0)
 		*ret_wish = wish_print(&wish);
 	return r;

@@ -2,8 +2,10 @@
 #
 # The configuration file acted upon: by the daemon, at a reload, and by commands beside it.
 
+import contextlib
 import json
 import signal
+import sqlite3
 
 import pytest
 
@@ -197,6 +199,85 @@ def test_commands_do_not_change_what_a_file_defines_and_name_its_line(everleaf, 
     everleaf.obtain(one)
     assert everleaf.ask("show", one)["certificate"]["origin"] == "command"
     everleaf.run(*in_file, "delete", "later")
+
+
+def account_names(everleaf):
+    return [a["name"] for a in everleaf.ask("account", "show")["accounts"]]
+
+
+@pytest.mark.parametrize("command", [
+    ["obtain", "-d", "NAME"], ["obtain", "-d", "NAME", "--agree-tos"],
+    ["reconfigure", "NAME", "--key-type", "ec-256"], ["renew", "NAME", "--agree-tos"]])
+def test_a_certificate_keeps_its_account_when_a_command_takes_it_over(
+        everleaf, config, names, pebble, command):
+    one, two = names(2)
+    config.certificates = {one: {}, two: {}}
+    config.write()
+    seen = pebble.watch()
+    everleaf.run("--config", config.path, "renew")
+    del config.certificates[one]
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    everleaf.run("--config", config.path, *[one if word == "NAME" else word for word in command])
+    assert account_names(everleaf) == ["ca1"]
+    serial = everleaf.serial(one)
+    everleaf.run("--config", config.path, "obtain", "-d", one, "--force")
+    assert everleaf.serial(one) != serial and seen.accounts() == 1
+
+
+def test_what_only_the_file_could_say_stays_with_what_a_command_takes_over(
+        everleaf, config, pebble, journal, tmp_path, names):
+    def stored():
+        with contextlib.closing(sqlite3.connect(everleaf.state / "everleaf.db")) as db:
+            return db.execute("SELECT wish, optional, accounts, account_id, names FROM certificate "
+                              "WHERE name = ?", [name]).fetchone()
+
+    name, other, extra = names(3)
+    config.accounts["ca2"] = {"server": "https://ca.invalid/dir"}
+    config.deployers = {
+        "one": {"type": "files", "directory": str(tmp_path / "one")},
+        "hook": {"type": "exec", "reload": [str(journal.hook("reload"))], "window": "00:00-23:59"},
+        "two": {"type": "files", "directory": str(tmp_path / "two")}}
+    config.certificates = {other: {}, name: {
+        "names": [name, extra], "optional": [extra], "account": ["ca1", "ca2"],
+        "deploy": ["one", "hook", "two"]}}
+    if pebble.modern:
+        config.certificates[name]["profile"] = "default"
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    before = stored()
+    assert before[1] and "," in before[2] or " " in before[2]
+    del config.certificates[name]
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    everleaf.run("obtain", "-d", f"{name},{extra}")
+    assert stored() == before and everleaf.certificate(name)["state"] == "valid"
+    everleaf.run("reconfigure", name, "--deploy-hook", journal.hook("after"))
+    deploys = [d.get("directory") for d in json.loads(stored()[0])["deploy"]]
+    assert deploys == [str(tmp_path / "one"), str(tmp_path / "two"), None]
+
+
+def test_obtain_beside_a_file_uses_its_account_at_that_ca(
+        everleaf, config, names, pebble, tmp_path):
+    one, two, three = names(3)
+    other = tmp_path / "bundle.pem"
+    other.write_text(pebble.root(0))
+    config.certificates = {one: {}}
+    config.write()
+    obtain = ["--config", config.path, "obtain", "--server", pebble.url, *everleaf.standalone(),
+              "-d"]
+    told = everleaf.run(*obtain, two, "-m", "me@everleaf.test", expect=2).err
+    assert f"{config.path}:1" in told and "ca1" in told
+    everleaf.run(*obtain, two)  # neither trust nor consent was typed
+    everleaf.run(*obtain, three, "-m", "a@everleaf.test", "--ca-bundle", pebble.bundle,
+                 "--agree-tos")
+    config.accounts["ca1"]["contact"] = "b@everleaf.test"
+    config.write()
+    everleaf.run("--config", config.path, "renew")
+    [account] = everleaf.ask("account", "show")["accounts"]
+    assert (account["name"], account["contact"]) == ("ca1", "b@everleaf.test")
+    everleaf.run("--config", config.path, "renew", "--ca-bundle", other, expect=2)
+    assert account_names(everleaf) == ["ca1"]
 
 
 def test_a_file_does_not_take_what_a_command_made(everleaf, config, names):
