@@ -30,22 +30,36 @@ struct acme_request *request_find_account(void)
 	return r;
 }
 
+static struct json *texts_json(const struct strlist *texts)
+{
+	struct json *list = json_new_list();
+
+	for (size_t i = 0; i < texts->count; i++)
+		json_add_text(list, texts->items[i]);
+	return list;
+}
+
 struct acme_request *request_new_account(const struct strlist *contact, bool agreed)
 {
 	AUTO_JSON struct json *body = json_new_map();
 	struct acme_request *r = request_new(ACME_TO_NEW_ACCOUNT, NULL);
 
-	if (contact != NULL && contact->count > 0) {
-		struct json *list = json_new_list();
-
-		for (size_t i = 0; i < contact->count; i++)
-			json_add_text(list, contact->items[i]);
-		json_put(body, "contact", list);
-	}
+	if (contact != NULL && contact->count > 0)
+		json_put(body, "contact", texts_json(contact));
 	if (agreed)
 		json_put_flag(body, "termsOfServiceAgreed", true);
 	r->with_jwk = true;
 	r->binds = true;
+	r->payload = json_print(body, false);
+	return r;
+}
+
+struct acme_request *request_update_contact(const char *account_url, const struct strlist *contact)
+{
+	AUTO_JSON struct json *body = json_new_map();
+	struct acme_request *r = request_new(ACME_TO_URL, account_url);
+
+	json_put(body, "contact", texts_json(contact));
 	r->payload = json_print(body, false);
 	return r;
 }

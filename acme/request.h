@@ -39,6 +39,9 @@ struct acme_request *request_new_account(const struct strlist *contact, bool agr
  * and nothing is bound: CAs refuse a look-up that looks like a registration. */
 struct acme_request *request_find_account(void);
 
+/* RFC 8555 7.3.2. An empty list takes away what the CA has. */
+struct acme_request *request_update_contact(const char *account_url, const struct strlist *contact);
+
 /* RFC 8555 7.3.6. */
 struct acme_request *request_deactivate(const char *account_url);
 

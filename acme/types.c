@@ -72,6 +72,14 @@ int acme_directory_parse(const char *body, size_t len, struct acme_directory **r
 	return 0;
 }
 
+/* For people only, so what is no text is passed over. */
+static void account_contact(const struct json *list, struct strlist *contact)
+{
+	for (size_t i = 0; i < json_count(list) && i < ACME_MAX_CONTACTS; i++)
+		if (json_text(json_at(list, i)) != NULL)
+			strlist_add(contact, json_text(json_at(list, i)));
+}
+
 int acme_account_parse(const char *body, size_t len, struct acme_account **ret, struct err *e)
 {
 	const unsigned allowed = FIELDS_STATUS(ACME_VALID) | FIELDS_STATUS(ACME_DEACTIVATED) |
@@ -86,6 +94,7 @@ int acme_account_parse(const char *body, size_t len, struct acme_account **ret, 
 		r = fields_url_optional(v, "orders", &a->orders, e);
 	if (r != 0)
 		return r;
+	account_contact(json_get(v, "contact"), &a->contact);
 	*ret = TAKE(a);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #define ACME_MAX_CHAIN          (256 * 1024)
 #define ACME_MAX_AUTHORIZATIONS 200
 #define ACME_MAX_CHALLENGES     64
+#define ACME_MAX_CONTACTS       32
 
 /* RFC 8555 7.1.6; one enumeration for orders, authorizations, challenges and accounts. */
 enum acme_status {
@@ -63,7 +64,8 @@ struct acme_problem {
 
 struct acme_account {
 	enum acme_status status;
-	char *orders; /* URL or NULL */
+	char *orders;           /* URL or NULL */
+	struct strlist contact; /* URLs, as they stand there; empty: some CAs keep none */
 };
 
 struct acme_order {

@@ -26,6 +26,7 @@ void acme_account_free(struct acme_account *a)
 	if (a == NULL)
 		return;
 	free(a->orders);
+	strlist_clear(&a->contact);
 	free(a);
 }
 

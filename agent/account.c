@@ -9,6 +9,9 @@
  *              │       ⇓   ⇓
  *              └════ REFUSED                   CHECK again a day later, or when a command needs it
  *
+ *     READY → UPDATE ⇒ READY                   another contact is wanted than the CA was told
+ *                    ⇒ CHECK
+ *
  * 1. The key is durable before newAccount goes out.
  * 2. REGISTER may run twice: the CA answers a second newAccount with the same key by the account
  *    it has (200 and its Location), so no account is doubled. After a crash it asks with
@@ -24,6 +27,10 @@
  *    somebody did that on purpose: that takes `account register --new`.
  * 7. A doubt is asked about once an hour and once in a run of a command at most (checked_at), so
  *    that a CA that registers what it then does not know makes no circle of it.
+ * 8. UPDATE stands in no row: it is READY with a contact that differs from contact_told, which is
+ *    what the CA has accepted (7.3.2). Telling it twice does no harm. Orders wait for the answer,
+ *    but not for an UPDATE that is parked: a CA that wants another contact issues all the same.
+ *    What a CA knew before (a key that exists already, 200 instead of 201) is read, not assumed.
  */
 #include "acme/retry.h"
 #include "agent/config/secret.h"
@@ -35,11 +42,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DAY           86400
 #define CHECKED_HOLDS 3600 /* seconds in which a refusal is believed to be about the request */
 
-static const struct stage stage_account_key, stage_register, stage_ready, stage_check,
+static const struct stage stage_account_key, stage_register, stage_ready, stage_update, stage_check,
 	stage_refused, stage_dead;
 
 struct account_memory {
@@ -50,7 +58,8 @@ struct account_memory {
 static const struct stage *account_stage(const char *name)
 {
 	static const struct stage *const stages[] = {
-		&stage_register, &stage_ready, &stage_check, &stage_refused, &stage_dead,
+		&stage_register, &stage_ready,   &stage_update,
+		&stage_check,    &stage_refused, &stage_dead,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(stages); i++)
@@ -129,8 +138,7 @@ int account_doubted(struct step *s, int64_t id, int64_t confirmed, bool *ret_wai
 
 	*ret_waits = true;
 	r = account_load(store, id, &a, e);
-	if (r != 0 || a == NULL || !str_equal(a->stage, stage_ready.name) ||
-	    a->confirmed != confirmed)
+	if (r != 0 || a == NULL || !account_is_ready(a) || a->confirmed != confirmed)
 		return r; /* somebody has begun to, or has done so since the request was signed */
 	*ret_waits = check_is_time(s, a);
 	if (!*ret_waits)
@@ -179,17 +187,24 @@ static int account_key_hear(struct step *s, struct work *w, struct err *e)
 	return r != 0 ? r : step_goes(s, &stage_register, e);
 }
 
+/* RFC 8555 7.3: "mailto:" URLs. */
+static void contact_urls(const char *contact, struct strlist *urls)
+{
+	struct strlist mails AUTO_STRLIST = {0};
+
+	strlist_add_split(&mails, contact, " ");
+	for (size_t i = 0; i < mails.count; i++)
+		strlist_addf(urls, "mailto:%s", mails.items[i]);
+}
+
 static int register_ask(struct step *s, struct err *e)
 {
 	struct account_memory *m = s->memory;
-	struct strlist mails AUTO_STRLIST = {0};
 	struct strlist contact AUTO_STRLIST = {0};
 
 	if (m->existing)
 		return work_ca(s, 0, s->id, request_find_account(), e);
-	strlist_add_split(&mails, m->account->contact, " ");
-	for (size_t i = 0; i < mails.count; i++)
-		strlist_addf(&contact, "mailto:%s", mails.items[i]);
+	contact_urls(m->account->contact, &contact);
 	step_log(s, LOG_NOTICE, "registering an account");
 	return work_ca(s, 0, s->id, request_new_account(&contact, m->account->agreed), e);
 }
@@ -234,6 +249,58 @@ static int account_refused(struct step *s, const struct work *w, struct err *e)
 	return r != 0 ? r : step_parks_until(s, &why, step_now(s) + DAY, e);
 }
 
+/* The other way round; a CA may have what is no mail address. The caller frees it. */
+static char *contact_text(const struct strlist *urls)
+{
+	struct strlist mails AUTO_STRLIST = {0};
+
+	for (size_t i = 0; i < urls->count; i++) {
+		bool mail = strncmp(urls->items[i], "mailto:", 7) == 0;
+
+		strlist_add(&mails, urls->items[i] + (mail ? 7 : 0));
+	}
+	return strlist_join(&mails, " ");
+}
+
+static bool contact_equal(const char *a, const char *b)
+{
+	struct strlist in_a AUTO_STRLIST = {0};
+	struct strlist in_b AUTO_STRLIST = {0};
+
+	strlist_add_split(&in_a, a, " ");
+	strlist_add_split(&in_b, b, " ");
+	strlist_sort(&in_a);
+	strlist_sort(&in_b);
+	return strlist_equal(&in_a, &in_b);
+}
+
+/* What the CA has now. accepted: it has taken ours. Otherwise its account was there already, and it
+ * has what it says; where it says nothing it may keep nothing, so that it is told once. Nobody
+ * asked us to take away what we have never told it. */
+static void contact_heard(struct account *a, const struct acme_response *answer, bool accepted)
+{
+	AUTO_ACCOUNT struct acme_account *shown = NULL;
+
+	if (acme_account_parse(answer->body.data, answer->body.len, &shown, NULL) == 0) {
+		free(a->contact_kept);
+		a->contact_kept = contact_text(&shown->contact);
+		if (contact_equal(a->contact_kept, a->contact))
+			mem_set_str(&a->contact_kept, a->contact);
+	}
+	if (accepted || (a->contact_told == NULL && a->contact[0] == '\0'))
+		mem_set_str(&a->contact_told, a->contact);
+	else if (a->contact[0] != '\0' && a->contact_kept != NULL && a->contact_kept[0] != '\0')
+		mem_set_str(&a->contact_told, a->contact_kept);
+}
+
+static void account_calm(struct step *s)
+{
+	*s->standing = (struct standing){.fence = s->standing->fence};
+	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
+		 store_owner(engine_store(s->engine)));
+	s->saved = &stage_ready;
+}
+
 static int account_found(struct step *s, const struct work *w, struct err *e)
 {
 	struct account *a = ((struct account_memory *)s->memory)->account;
@@ -245,12 +312,10 @@ static int account_found(struct step *s, const struct work *w, struct err *e)
 		mem_set_str(&a->url, w->response->location);
 	a->confirmed++;
 	a->checked_at = known ? step_now(s) : 0;
-	*s->standing = (struct standing){.fence = s->standing->fence};
-	snprintf(s->standing->owner, sizeof(s->standing->owner), "%s",
-		 store_owner(engine_store(s->engine)));
+	contact_heard(a, w->response, w->response->status == 201);
+	account_calm(s);
 	step_log(s, LOG_NOTICE, "the account is %s",
 		 s->stage == &stage_register ? "ready" : "known to the CA, as it was");
-	s->saved = &stage_ready;
 	return step_ends(s, &stage_ready, e);
 }
 
@@ -337,6 +402,53 @@ static int check_hear(struct step *s, struct work *w, struct err *e)
 	return step_goes(s, &stage_register, e);
 }
 
+static int update_ask(struct step *s, struct err *e)
+{
+	const struct account *a = ((struct account_memory *)s->memory)->account;
+	struct strlist contact AUTO_STRLIST = {0};
+
+	contact_urls(a->contact, &contact);
+	return work_ca(s, 0, s->id, request_update_contact(a->url, &contact), e);
+}
+
+/* It is told again a day later, or when another one is wanted (account_configure). */
+static int update_refused(struct step *s, const struct work *w, struct err *e)
+{
+	const struct account *a = ((struct account_memory *)s->memory)->account;
+	const struct acme_problem *p = w->response->problem;
+	struct err why = {0};
+	int r;
+
+	if ((says_refused(p) || acme_problem_is(p, "accountDoesNotExist")) && check_is_time(s, a))
+		return step_goes(s, &stage_check, e);
+	r = retry_error(p, w->response->retry_after, step_now(s), &why);
+	(void)err_while(&why, "telling the CA %s that the contact is now %s", s->label,
+			a->contact[0] != '\0' ? a->contact : "nobody");
+	if (r != ERR_BUSY && r != ERR_NET)
+		return step_parks_until(s, &why, step_now(s) + DAY, e);
+	*e = why;
+	return r;
+}
+
+static int update_hear(struct step *s, struct work *w, struct err *e)
+{
+	struct account *a = ((struct account_memory *)s->memory)->account;
+
+	if (w->error.code != ERR_NONE) {
+		*e = w->error;
+		return err_while(e, "telling the CA another contact");
+	}
+	if (w->response->problem != NULL)
+		return update_refused(s, w, e);
+	if (shows_refused(w->response))
+		return account_refused(s, w, e);
+	contact_heard(a, w->response, true);
+	account_calm(s);
+	step_log(s, LOG_NOTICE, "the CA has the contact that is wanted now: %s",
+		 a->contact[0] != '\0' ? a->contact : "nobody");
+	return step_ends(s, &stage_ready, e);
+}
+
 static const struct stage stage_account_key = {
 	.name = "key",
 	.ask = account_key_ask,
@@ -352,6 +464,8 @@ static const struct stage stage_register = {
 };
 
 static const struct stage stage_ready = {.name = "ready", .durable = true};
+
+static const struct stage stage_update = {.name = "update", .ask = update_ask, .hear = update_hear};
 
 static const struct stage stage_check = {
 	.name = "check",

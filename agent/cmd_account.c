@@ -9,21 +9,67 @@
 #include "agent/wanted.h"
 #include "agent/wishing.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "store/account.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Until the CA has the account there is only what it will be told. */
+static const char *contact_now(const struct account *a)
+{
+	return a->url != NULL ? a->contact_told : a->contact;
+}
+
+static bool contact_is_told(const struct account *a)
+{
+	return str_equal(contact_now(a) != NULL ? contact_now(a) : "", a->contact);
+}
+
+/* One that is READY has none: it was about what is not wanted any more. */
+static bool is_failed(const struct account *a)
+{
+	return a->standing.error.code != ERR_NONE && !str_equal(a->stage, "ready");
+}
+
+static const char *non_empty(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+/* Of a CA's own words: they may be anything. */
+static void contact_print(const struct account *a)
+{
+	const char *now = non_empty(contact_now(a));
+	const char *kept = a->contact_kept != NULL ? a->contact_kept : now;
+	AUTO_FREE char *shown = kept != NULL ? text_escape_new(kept, strlen(kept)) : mem_str("");
+
+	if (now == NULL && contact_is_told(a))
+		return;
+	printf("contact    %s", now != NULL ? now : "nobody");
+	if (now != NULL && kept != NULL && kept[0] == '\0')
+		printf(" (the CA keeps none)");
+	else if (now != NULL && kept != NULL && !str_equal(kept, now))
+		printf(" (the CA says %s)", shown);
+	if (!contact_is_told(a))
+		printf("; the CA is yet to be told %s",
+		       non_empty(a->contact) != NULL ? a->contact : "nobody");
+	printf("\n");
+}
 
 static struct json *account_json(const struct account *a)
 {
 	struct json *j = json_new_map();
-	bool failed = a->standing.error.code != ERR_NONE;
+	bool failed = is_failed(a);
 
 	json_put_text(j, "server", a->server);
 	json_put_text(j, "name", a->entry);
 	json_put_text(j, "state", a->stage);
 	json_put_text(j, "url", a->url);
-	json_put_text(j, "contact", a->contact[0] != '\0' ? a->contact : NULL);
+	json_put_text(j, "contact", non_empty(contact_now(a)));
+	json_put_text(j, "contact_wanted", contact_is_told(a) ? NULL : a->contact);
+	json_put_text(j, "contact_kept", a->contact_kept);
 	json_put_flag(j, "agreed", a->agreed);
 	json_put_text(j, "ca_bundle", a->ca_bundle);
 	json_put_text(j, "proxy", a->proxy);
@@ -36,13 +82,12 @@ static void account_print(const struct account *a)
 	printf("server     %s\nname       %s\nstate      %s\n", a->server, a->entry, a->stage);
 	if (a->url != NULL)
 		printf("account    %s\n", a->url);
-	if (a->contact[0] != '\0')
-		printf("contact    %s\n", a->contact);
+	contact_print(a);
 	if (a->ca_bundle != NULL)
 		printf("ca-bundle  %s\n", a->ca_bundle);
 	if (a->proxy != NULL)
 		printf("proxy      %s\n", a->proxy);
-	if (a->standing.error.code != ERR_NONE)
+	if (is_failed(a))
 		printf("last error %s\n", a->standing.error.text);
 }
 
@@ -190,7 +235,7 @@ static int account_register(struct context *c, struct err *e)
 		r = run_turn(c, register_anew, &g, e);
 		if (r == 0)
 			r = register_run(&g, e);
-	} else if (r == 0 && new &&str_equal(g.account->stage, "ready")) {
+	} else if (r == 0 && new &&account_is_ready(g.account)) {
 		log_line(LOG_NOTICE, "%s accepts this account, so it stays", g.account->server);
 	}
 	if (r == 0)

@@ -269,6 +269,17 @@ static int obtain_complete(void *arg, struct err *e)
 	return wanted_deployments(b->c, now, false, e);
 }
 
+/* A contact that was typed and that the CA does not have is no success. */
+static int obtain_contact(struct obtain *b, struct run_item *item, struct err *e)
+{
+	AUTO_ACCOUNT_ROW struct account *a = NULL;
+	int r = account_load(b->c->store, b->certificate->account_id, &a, e);
+
+	if (r == 0 && a != NULL && b->c->options->mail != NULL && str_equal(a->stage, "update"))
+		item->result = a->standing.error.code == ERR_BUSY ? RUN_LATER : RUN_FAILED;
+	return r;
+}
+
 /* What is wanted is durable before anything is done about it. Another process may have issued by an
  * older wish meanwhile, so what this one names is completed at the end. */
 static int obtain_run(struct obtain *b, struct run_item *item, struct err *e)
@@ -291,7 +302,7 @@ static int obtain_run(struct obtain *b, struct run_item *item, struct err *e)
 		r = run_items(b->c, &rest, 1, false, e);
 	if (r == 0 && rest.result > item->result)
 		item->result = rest.result;
-	return r;
+	return r == 0 ? obtain_contact(b, item, e) : r;
 }
 
 static int obtain_say(struct obtain *b, enum run_result result, struct err *e)

@@ -12,6 +12,7 @@
 #include "agent/wishing.h"
 #include "agent/words.h"
 #include "base/log.h"
+#include "store/account.h"
 #include "store/renewal_info.h"
 
 #include <stdio.h>
@@ -275,6 +276,24 @@ static int renew_recheck_write(void *arg, struct err *e)
 	return r;
 }
 
+/* Also of those whose certificates are not due: what the file says of a contact is for the CA. A
+ * failure was said, and is kept with the account. */
+static int renew_contacts(struct renew *n, struct err *e)
+{
+	struct account **list = NULL;
+	size_t count = 0;
+	int r = account_list(n->c->store, &list, &count, e);
+
+	for (size_t i = 0; i < count; i++) {
+		if (r == 0 && str_equal(list[i]->stage, "update") &&
+		    list[i]->standing.next_at <= clock_now(n->c->clock))
+			r = run_account(n->c, list[i]->id, e);
+		account_free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
 /* Without a program of its own it tells nobody, so that a daemon beside it does. */
 static int renew_really(struct renew *n, struct err *e)
 {
@@ -291,6 +310,8 @@ static int renew_really(struct renew *n, struct err *e)
 	n->c->informed = true;
 	if (r == 0 && n->c->options->recheck)
 		r = run_turn(n->c, renew_recheck_write, n, e);
+	if (r == 0 && n->c->options->operands.count == 0)
+		r = renew_contacts(n, e);
 	if (r == 0)
 		r = renew_run(n, e);
 	n->c->notify = NULL;

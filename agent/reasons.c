@@ -89,7 +89,7 @@ static int find_ca(struct finding *f, struct err *e)
 		    "since %s, because the preferred one failed; the next order a day "
 		    "after that goes there again",
 		    when(c->moved_at, at));
-	if (!str_equal(a->stage, "ready") && a->standing.error.code != ERR_NONE)
+	if (!account_is_ready(a) && a->standing.error.code != ERR_NONE)
 		add(f, "CA", "its account: %s; it goes on at %s", a->standing.error.text,
 		    when(a->standing.next_at, at));
 	return 0;

@@ -63,7 +63,8 @@ int order_account(struct step *s, bool *ret_ready, struct err *e)
 		r = err_set(e, ERR_SYS, "account %lld is gone", (long long)o->account_id);
 	if (r != 0)
 		return r;
-	*ret_ready = str_equal(a->stage, "ready");
+	/* whoever tells the CA another contact hears at once whether it knows the account */
+	*ret_ready = account_is_ready(a) && a->standing.owner[0] == '\0';
 	return *ret_ready ? 0 : new_account_wait(s, a, e);
 }
 

@@ -8,10 +8,14 @@
 
 #include <stdlib.h>
 
+#define UNTOLD "coalesce(contact_told, '') <> contact"
+
 #define COLUMNS                                                                                    \
 	"id, server, entry, contact, agreed, ca_bundle, proxy, key_id, url, "                      \
-	"CASE WHEN stage = 'ready' AND doubt <> '' THEN doubt ELSE stage END, "                    \
-	"eab_kid, eab_hmac_key, key_reference, confirmed, checked_at, " STANDING_COLUMNS
+	"CASE WHEN stage = 'ready' AND doubt <> '' THEN doubt "                                    \
+	"WHEN stage = 'ready' AND " UNTOLD " THEN 'update' ELSE stage END, "                       \
+	"eab_kid, eab_hmac_key, key_reference, confirmed, checked_at, contact_told, "              \
+	"contact_kept, " STANDING_COLUMNS
 
 static struct account *account_read(struct sql *q)
 {
@@ -32,6 +36,8 @@ static struct account *account_read(struct sql *q)
 	a->key_reference = sql_text(q);
 	a->confirmed = sql_int(q);
 	a->checked_at = sql_int(q);
+	a->contact_told = sql_text(q);
+	a->contact_kept = sql_text(q);
 	standing_read(q, &a->standing);
 	return a;
 }
@@ -146,22 +152,30 @@ int account_list(struct store *s, struct account ***ret_accounts, size_t *ret_co
 	return 0;
 }
 
+bool account_is_ready(const struct account *a)
+{
+	return str_equal(a->stage, "ready") || str_equal(a->stage, "update");
+}
+
 int account_save(struct store *s, const struct account *a, bool release, struct err *e)
 {
 	struct sql q AUTO_SQL =
 		sql_start(&s->db, "UPDATE account SET " STANDING_SET
 				  ", key_id = $10, url = $11, stage = $12, "
-				  "doubt = $13, confirmed = $14, checked_at = $15 "
-				  "WHERE id = $16 AND owner = $17 AND fence = $18 RETURNING id");
+				  "doubt = $13, confirmed = $14, checked_at = $15, "
+				  "contact_told = $16, contact_kept = $17 "
+				  "WHERE id = $18 AND owner = $19 AND fence = $20 RETURNING id");
 	bool doubted = str_equal(a->stage, "check") || str_equal(a->stage, "refused");
 
 	standing_bind(&q, s, &a->standing, release);
 	sql_bind_id(&q, a->key_id);
 	sql_bind_text(&q, a->url);
-	sql_bind_text(&q, doubted ? "ready" : a->stage);
+	sql_bind_text(&q, doubted || account_is_ready(a) ? "ready" : a->stage);
 	sql_bind_text(&q, doubted ? a->stage : "");
 	sql_bind_int(&q, a->confirmed);
 	sql_bind_int(&q, a->checked_at);
+	sql_bind_text(&q, a->contact_told);
+	sql_bind_text(&q, a->contact_kept);
 	return standing_save(&q, s, a->id, a->standing.fence, e);
 }
 
@@ -189,12 +203,12 @@ int account_configure(struct store *s, const struct account *a, struct err *e)
 	return sql_run(&q, e);
 }
 
-/* Nobody works on one that is READY. */
+/* Nobody works on one that is READY; who tells it another contact finds out by itself. */
 int account_check(struct store *s, int64_t id, struct err *e)
 {
-	struct sql q AUTO_SQL =
-		sql_start(&s->db, "UPDATE account SET doubt = 'check', attempts = 0, next_at = 0 "
-				  "WHERE id = $1 AND stage = 'ready' AND doubt = ''");
+	struct sql q AUTO_SQL = sql_start(
+		&s->db, "UPDATE account SET doubt = 'check', attempts = 0, next_at = 0 "
+			"WHERE id = $1 AND stage = 'ready' AND doubt = '' AND owner = ''");
 
 	sql_bind_int(&q, id);
 	return sql_run(&q, e);
@@ -204,7 +218,8 @@ int account_renew(struct store *s, int64_t id, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
 		&s->db, "UPDATE account SET owner = '', fence = fence + 1, key_id = NULL, "
-			"url = NULL, stage = 'key', doubt = '', confirmed = confirmed + 1, "
+			"url = NULL, stage = 'key', doubt = '', contact_told = NULL, "
+			"contact_kept = NULL, confirmed = confirmed + 1, "
 			"attempts = 0, failures = 0, next_at = 0, err_code = 'none' "
 			"WHERE id = $1");
 
@@ -226,13 +241,13 @@ int account_retire(struct store *s, int64_t id, struct err *e)
 int account_open(struct store *s, int64_t wanted, struct open_rows *ret_rows, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(
-		&s->db,
-		"SELECT id, 0, next_at, err_retry_at, error_at, owner FROM account "
-		"WHERE ((stage NOT IN ('ready', 'dead') OR doubt <> '') AND (id = $1 OR EXISTS "
-		"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
-		"OR EXISTS (SELECT 1 FROM acme_order AS o "
-		"WHERE o.account_id = account.id AND o.ended_at = 0))) "
-		"OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
+		&s->db, "SELECT id, 0, next_at, err_retry_at, error_at, owner FROM account "
+			"WHERE (stage <> 'dead' AND (stage <> 'ready' OR doubt <> '' OR " UNTOLD
+			") AND (id = $1 OR EXISTS "
+			"(SELECT 1 FROM certificate AS c WHERE c.account_id = account.id) "
+			"OR EXISTS (SELECT 1 FROM acme_order AS o "
+			"WHERE o.account_id = account.id AND o.ended_at = 0))) "
+			"OR (stage = 'dead' AND url IS NOT NULL) ORDER BY next_at, id");
 
 	sql_bind_int(&q, wanted);
 	return open_rows_read(&q, s, ret_rows, e);
@@ -245,6 +260,8 @@ void account_free(struct account *a)
 	free(a->server);
 	free(a->entry);
 	free(a->contact);
+	free(a->contact_told);
+	free(a->contact_kept);
 	free(a->ca_bundle);
 	free(a->proxy);
 	free(a->eab_kid);

@@ -49,3 +49,8 @@ UPDATE acme_order SET exempt = 1 WHERE replaces IS NOT NULL;
 -- replace the version at once, because it was revoked or soon will be.
 ALTER TABLE renewal ADD COLUMN hasty INTEGER NOT NULL DEFAULT 0 CHECK (hasty >= 0);
 ALTER TABLE renewal_info ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0 CHECK (urgent IN (0, 1));
+
+-- contact is what the operator wants. contact_told: what the CA has accepted last, NULL: nothing yet;
+-- contact_kept: what its last answer said that it has, NULL: it did not say.
+ALTER TABLE account ADD COLUMN contact_told TEXT;
+ALTER TABLE account ADD COLUMN contact_kept TEXT;

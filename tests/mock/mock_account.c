@@ -59,7 +59,10 @@ static void account_answer(struct mock_ca *ca, const struct mock_account *accoun
 	for (size_t i = 0; i < account->contact.count; i++)
 		json_add_text(contact, account->contact.items[i]);
 	json_put_text(v, "status", mock_account_status(account));
-	json_put(v, "contact", contact);
+	if (ca->config.keeps_no_contact)
+		json_free(contact);
+	else
+		json_put(v, "contact", contact);
 	mock_put_url(ca, v, "orders", "orders", account->id);
 	mock_add_location(ca, a, "account", account->id);
 	mock_json(a, status, v);
@@ -133,6 +136,12 @@ void mock_new_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock
 /* RFC 8555 7.3.2 and 7.3.6. */
 void mock_account_act(struct mock_ca *ca, struct mock_signed *s, struct mock_response *a)
 {
+	if (json_is_list(json_get(s->payload, "contact")) && ca->config.contact.status != 0) {
+		mock_refuse(&ca->config.contact,
+			    &(const struct mock_refusal){400, "invalidContact"},
+			    "nobody lives there", a);
+		return;
+	}
 	if (json_is_list(json_get(s->payload, "contact")))
 		account_read_contact(s->account, json_get(s->payload, "contact"));
 	if (str_equal(json_get_text(s->payload, "status"), "deactivated")) {

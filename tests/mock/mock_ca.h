@@ -138,6 +138,8 @@ struct mock_ca_config {
 	struct mock_refusal inactive; /* what a deactivated account has signed, or its key */
 	struct mock_refusal absent;   /* onlyReturnExisting for a key without account */
 	bool shows_inactive;          /* newAccount answers 200 for a deactivated account */
+	struct mock_refusal contact;  /* another contact (7.3.2); status 0: it is taken */
+	bool keeps_no_contact;        /* nor does it say that there is one */
 	bool alone;                   /* nothing may stand beside onlyReturnExisting */
 	bool same_ids;                /* account ids begin anew when accounts are forgotten */
 	const char *eab_kid;          /* newAccount needs a binding with this key id … */

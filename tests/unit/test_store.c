@@ -230,6 +230,8 @@ static const char before_0002[] =
 	"replaced; "
 	"ALTER TABLE account DROP COLUMN doubt; ALTER TABLE account DROP COLUMN confirmed; "
 	"ALTER TABLE account DROP COLUMN checked_at; "
+	"ALTER TABLE account DROP COLUMN contact_told; "
+	"ALTER TABLE account DROP COLUMN contact_kept; "
 	"ALTER TABLE certificate DROP COLUMN optional; ALTER TABLE certificate DROP COLUMN "
 	"accounts; "
 	"ALTER TABLE certificate DROP COLUMN moved_at; "
