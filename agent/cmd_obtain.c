@@ -205,6 +205,22 @@ static void obtain_takes(struct certificate *c)
 	strlist_copy(&c->optional, &optional);
 }
 
+/* Whether a certificate that is there may be changed like this. */
+static int obtain_may(struct obtain *b, struct err *e)
+{
+	const struct certificate *c = b->certificate;
+	int r = 0;
+
+	if (b->c->rehearsal == NULL)
+		r = apply_refuse(c, e);
+	if (r == 0 && b->c->rehearsal == NULL)
+		r = run_refuse_called(b->c, c, e);
+	if (r == 0 && c->paused)
+		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first", c->name,
+			    c->name);
+	return r == 0 ? obtain_keeps(b, e) : r;
+}
+
 static int obtain_write(void *arg, struct err *e)
 {
 	struct obtain *b = arg;
@@ -219,15 +235,8 @@ static int obtain_write(void *arg, struct err *e)
 	if (r == 0)
 		r = obtain_server(b, &server, &present, e);
 	known = b->certificate != NULL;
-	if (r == 0 && known && b->c->rehearsal == NULL)
-		r = apply_refuse(b->certificate, e);
-	if (r == 0 && known && b->c->rehearsal == NULL)
-		r = run_refuse_called(b->c, b->certificate, e);
-	if (r == 0 && known && b->certificate->paused)
-		r = err_set(e, ERR_CONFIG, "%s is paused; everleaf resume %s first",
-			    b->certificate->name, b->certificate->name);
-	if (r == 0)
-		r = obtain_keeps(b, e);
+	if (r == 0 && known)
+		r = obtain_may(b, e);
 	if (r == 0 && known && b->c->options->expand)
 		names_expand(b->certificate, &b->names);
 	if (r == 0)

@@ -195,6 +195,35 @@ static void a_death_while_the_account_is_asked_about_loses_and_doubles_nothing(v
 	kill_everywhere(&refusals[5], false);
 }
 
+static void want_another_contact(struct world *w, struct account *a)
+{
+	(void)w;
+	mem_set_str(&a->contact, "new@example.org");
+}
+
+static void a_death_while_the_ca_is_told_another_contact_loses_nothing(void **state)
+{
+	bool ended = false;
+
+	(void)state;
+	for (int64_t n = 1; !ended; n++) {
+		struct world *w = world_new("www.example", 5);
+
+		world_command(w, RUN_OBTAIN);
+		configure(w, want_another_contact);
+		assert_account(w, "update", NULL);
+		world_start(w, 0, RUN_OBTAIN);
+		ended = world_run(w, n);
+		world_kill(w, 0);
+		world_command(w, RUN_OBTAIN);
+		assert_account(w, "ready", NULL);
+		assert_in_range(asked(w, MOCK_ACCOUNT), 1, 2);
+		assert_int_equal(asked(w, MOCK_NEW_ACCOUNT), 1);
+		world_assert_quiet(w);
+		world_free(w);
+	}
+}
+
 /* Two that find out at once ask once, and register once. */
 static void two_processes_make_one_account_of_what_was_forgotten(void **state)
 {
@@ -478,6 +507,7 @@ int main(void)
 		cmocka_unit_test(an_account_that_is_forgotten_amid_an_order_costs_one_order),
 		cmocka_unit_test(
 			a_death_while_the_account_is_asked_about_loses_and_doubles_nothing),
+		cmocka_unit_test(a_death_while_the_ca_is_told_another_contact_loses_nothing),
 		cmocka_unit_test(two_processes_make_one_account_of_what_was_forgotten),
 		cmocka_unit_test(
 			an_account_that_was_deactivated_stays_so_until_somebody_says_otherwise),

@@ -30,6 +30,21 @@ static void a_new_account_says_only_what_was_asked_for(void **state)
 	assert_false(full->wants_chain);
 }
 
+static void another_contact_is_sent_alone_also_when_it_is_nobody(void **state)
+{
+	struct strlist contact AUTO_STRLIST = {0};
+	AUTO_REQUEST struct acme_request *none = request_update_contact("https://ca/1", &contact);
+	AUTO_REQUEST struct acme_request *one = NULL;
+
+	(void)state;
+	strlist_add(&contact, "mailto:a@example.org");
+	one = request_update_contact("https://ca/1", &contact);
+	assert_string_equal(none->payload, "{\"contact\":[]}");
+	assert_string_equal(one->payload, "{\"contact\":[\"mailto:a@example.org\"]}");
+	assert_string_equal(one->url, "https://ca/1");
+	assert_false(one->with_jwk || one->binds); /* RFC 8555 6.2: "kid" */
+}
+
 static void a_new_order_names_each_identifier_with_its_type(void **state)
 {
 	struct strlist names AUTO_STRLIST = {0};
@@ -90,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_account_says_only_what_was_asked_for),
+		cmocka_unit_test(another_contact_is_sent_alone_also_when_it_is_nobody),
 		cmocka_unit_test(a_new_order_names_each_identifier_with_its_type),
 		cmocka_unit_test(reading_has_no_payload_and_answering_has_an_empty_object),
 		cmocka_unit_test(finalize_carries_the_csr_in_base64url),
