@@ -341,7 +341,8 @@ static int due_cut(struct step *s, struct err *e)
 	return target_cut(engine_store(s->engine), t->id, t->next_at, e);
 }
 
-/* Not again at once: a program that restarts everleaf would do so for ever. */
+/* Not again at once: a program that restarts the daemon would do so for ever. A command goes on as
+ * if nothing had happened (the claim is charged), since nobody starts it anew. */
 static int due_calms(struct step *s, struct err *e)
 {
 	const struct deployment_memory *m = memory(s);
@@ -349,7 +350,7 @@ static int due_calms(struct step *s, struct err *e)
 	struct err why = {0};
 	int r = target_read_again(s, e);
 
-	if (r == 0 && m->target->begun != 0)
+	if (r == 0 && m->target->begun != 0 && !engine_by_hand(s->engine))
 		r = due_cut(s, e);
 	if (r != 0 || m->target->next_at <= step_now(s) ||
 	    m->target->next_at > step_now(s) + DAY + DAY / 4 || engine_hurries(s->engine))

@@ -9,7 +9,6 @@
  */
 #include "agent/engine.h"
 
-#include "agent/caller.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/standalone.h"
@@ -428,14 +427,14 @@ bool engine_rehearses(const struct engine *g)
 	return g->config.rehearsal != NULL;
 }
 
+bool engine_by_hand(const struct engine *g)
+{
+	return g->config.by_hand;
+}
+
 bool engine_hurries(const struct engine *g)
 {
 	return g->config.by_hand && !g->config.patient;
-}
-
-bool engine_target_calls(const struct engine *g, int64_t target_id)
-{
-	return callers_hold(g->config.callers, target_id);
 }
 
 int64_t engine_began(const struct engine *g)

@@ -126,6 +126,9 @@ const struct strlist *engine_notify(const struct engine *g);
 /* Whether this is a dry run. */
 bool engine_rehearses(const struct engine *g);
 
+/* Whether a command drives it, and not the daemon. */
+bool engine_by_hand(const struct engine *g);
+
 /* Whether an operator asked for the very certificates of the scope, so that back-offs and windows
  * do not hold. */
 bool engine_hurries(const struct engine *g);

@@ -5,6 +5,7 @@
  * was asked for. Runs within a turn.
  */
 #include "acme/retry.h"
+#include "agent/caller.h"
 #include "agent/engine_internal.h"
 #include "agent/machines.h"
 #include "agent/outlook.h"
@@ -50,6 +51,11 @@ bool engine_wants_now(const struct engine *g, int64_t certificate_id)
 	const struct scope *scope = engine_scope(g, certificate_id);
 
 	return scope != NULL && scope->issue == ISSUE_NOW;
+}
+
+bool engine_target_calls(const struct engine *g, int64_t target_id)
+{
+	return callers_hold(g->config.callers, target_id);
 }
 
 void engine_note_end(struct engine *g, const struct step *s)
