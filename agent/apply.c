@@ -5,8 +5,10 @@
 #include "agent/apply.h"
 
 #include "acme/identifier.h"
+#include "agent/folders.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
+#include "agent/wish.h"
 #include "base/log.h"
 #include "store/account.h"
 #include "store/event.h"
@@ -21,6 +23,9 @@ struct apply {
 	int64_t *accounts;  /* ids of the rows of config->accounts, 0: not looked for yet */
 	struct id_list met; /* rows that the file defines */
 	size_t changed, dropped;
+	bool looked; /* for what obtain deploys where: when it is first asked */
+	struct folders folders;
+	struct strlist names; /* of its certificates */
 };
 
 /* --- accounts --- */
@@ -173,12 +178,65 @@ static int certificate_change(struct apply *a, const struct config_certificate *
 	return r;
 }
 
+/* Walked once, and only if the file says something new. */
+static int folders_of_commands(struct apply *a, struct err *e)
+{
+	struct certificate_walk w AUTO_CERTIFICATE_WALK = {0};
+	int r = 0;
+
+	while (!a->looked && (r = certificate_walk(a->c->store, &w, e)) > 0)
+		for (size_t i = 0; i < w.count; i++) {
+			AUTO_WISH struct wish *wish = NULL;
+			char *name;
+
+			if (!certificate_is_of_command(w.list[i]) ||
+			    wish_parse(w.list[i]->wish, &wish, NULL) != 0)
+				continue;
+			strlist_add(&a->names, w.list[i]->name);
+			name = a->names.items[a->names.count - 1];
+			folders_add(&a->folders, name, wish->deploy);
+		}
+	a->looked = a->looked || r == 0;
+	return r;
+}
+
+/* *ret_clashes: what everleaf obtain made is deployed there already, and is kept as it is. */
+static int certificate_clashes(struct apply *a, const struct config_certificate *from,
+			       const struct certificate *c, bool *ret_clashes, struct err *e)
+{
+	AUTO_WISH struct wish *wish = NULL;
+	const char *other, *place = NULL;
+	struct err why = {0};
+	int r = 0;
+
+	*ret_clashes = false;
+	if (c != NULL && str_equal(c->wish, from->wish) && c->dropped_at == 0)
+		return 0;
+	r = folders_of_commands(a, e);
+	if (r == 0)
+		r = wish_parse(from->wish, &wish, e);
+	if (r != 0)
+		return r;
+	other = folders_other(&a->folders, from->name, wish->deploy, &place);
+	if (other == NULL)
+		return 0;
+	*ret_clashes = true;
+	(void)folders_clash(from->name, other, place, &why);
+	config_error_add(a->errors, &from->at, "%s", why.text);
+	if (c != NULL)
+		id_list_add(&a->met, c->id); /* it stays as it was */
+	return 0;
+}
+
 static int certificate_apply(struct apply *a, const struct config_certificate *from, struct err *e)
 {
 	AUTO_CERTIFICATE struct certificate *c = NULL;
+	bool clashes = false;
 	int r = certificate_find(a->c->store, from->name, &c, e);
 
-	if (r != 0)
+	if (r == 0 && (c == NULL || !certificate_is_of_command(c)))
+		r = certificate_clashes(a, from, c, &clashes, e);
+	if (r != 0 || clashes)
 		return r;
 	if (c == NULL)
 		return certificate_make(a, from, e);
@@ -283,6 +341,8 @@ static int apply_config(struct context *c, const struct config *config,
 			 a.changed, a.dropped);
 	free(a.accounts);
 	id_list_clear(&a.met);
+	folders_clear(&a.folders);
+	strlist_clear(&a.names);
 	return r;
 }
 

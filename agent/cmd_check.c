@@ -4,17 +4,22 @@
  * certificate that is not well. Its exit codes are Nagios', not those of the other commands.
  */
 #include "agent/check.h"
+#include "agent/folders.h"
 #include "agent/run.h"
 #include "agent/stream.h"
+#include "agent/wish.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct check {
 	struct check_limits limits;
 	int64_t now;
+	struct store *store;
 	struct strlist lines; /* of those that are not well */
 	struct stream s;      /* with --json: of all */
 	bool json;
@@ -67,13 +72,44 @@ static void check_note(struct check *k, const struct report *r, enum check_level
 			     text);
 }
 
+/* What the next deployment would meet, looked at before there is one to pay for. Only for who
+ * deploys, and root: others cannot know. */
+static int check_folders(const struct check *k, const struct report *r, struct err *e)
+{
+	struct deployer_task task = {
+		.certificate = r->certificate->name,
+		.names = r->live != NULL ? &r->live->names : NULL,
+		.key_fd = -1,
+		.only_looks = true,
+		.strict = r->live != NULL && r->pending == 0,
+	};
+	AUTO_WISH struct wish *wish = NULL;
+	struct stat st;
+
+	if (r->certificate->dropped_at != 0 || stat(store_dir(k->store), &st) != 0 ||
+	    (geteuid() != 0 && geteuid() != st.st_uid) ||
+	    wish_parse(r->certificate->wish, &wish, NULL) != 0)
+		return 0;
+	task.as = st.st_uid;
+	folders_task(&task, k->store);
+	return folders_room(wish->deploy, &task, e);
+}
+
 static int check_one(void *arg, const struct report *r, struct err *e)
 {
 	struct check *k = arg;
 	AUTO_FREE char *text = NULL;
 	enum check_level level = check_judge(r, &k->limits, k->now, &text);
+	struct err why = {0};
 
 	(void)e;
+	if (r->error.code == ERR_NONE && check_folders(k, r, &why) != 0) {
+		char *more = mem_printf("%s; %s", text, why.text);
+
+		free(text);
+		text = more;
+		level = level == CHECK_OK ? CHECK_WARNING : level;
+	}
 	if (r->live != NULL && (!k->any || r->live->not_after - k->now < k->next)) {
 		k->any = true;
 		k->next = r->live->not_after - k->now;
@@ -173,6 +209,7 @@ static int check_run(struct context *c, struct err *e)
 	struct check k AUTO(check_clear) = {
 		.limits = {{.part = 4}, {.part = 8}},
 		.now = clock_now(c->clock),
+		.store = c->store,
 		.json = c->options->json,
 	};
 	AUTO_FREE char *summary = NULL;

@@ -6,6 +6,7 @@
  */
 #include "acme/identifier.h"
 #include "agent/apply.h"
+#include "agent/folders.h"
 #include "agent/rehearsal.h"
 #include "agent/report.h"
 #include "agent/run.h"
@@ -221,6 +222,21 @@ static int obtain_may(struct obtain *b, struct err *e)
 	return r == 0 ? obtain_keeps(b, e) : r;
 }
 
+/* A dry run's scratch store knows of no other certificate; the real one does. */
+static int obtain_wish(struct obtain *b, char **ret_wish, struct err *e)
+{
+	const struct certificate *c = b->certificate;
+	struct store *real = b->c->rehearsal != NULL ? b->c->rehearsal : b->c->store;
+	struct wishing_of of = {
+		.certificate = c != NULL ? c->name : b->handle,
+		.names = &b->names,
+		.wish = c != NULL ? c->wish : NULL,
+	};
+	int r = wishing(b->c->options, &of, ret_wish, e);
+
+	return r == 0 ? folders_refuse(real, of.certificate, *ret_wish, e) : r;
+}
+
 static int obtain_write(void *arg, struct err *e)
 {
 	struct obtain *b = arg;
@@ -240,8 +256,7 @@ static int obtain_write(void *arg, struct err *e)
 	if (r == 0 && known && b->c->options->expand)
 		names_expand(b->certificate, &b->names);
 	if (r == 0)
-		r = wishing(b->c->options, known ? b->certificate->wish : NULL, &b->names, &wish,
-			    e);
+		r = obtain_wish(b, &wish, e);
 	if (r == 0 && !known)
 		certificate_new(b);
 	if (r != 0)

@@ -4,6 +4,7 @@
  * issuing or deploying anything now.
  */
 #include "agent/apply.h"
+#include "agent/folders.h"
 #include "agent/report.h"
 #include "agent/run.h"
 #include "agent/wanted.h"
@@ -22,13 +23,16 @@ static int reconfigure_account(struct context *c, struct certificate *certificat
 
 static int reconfigure_write(struct context *c, struct certificate *certificate, struct err *e)
 {
+	struct wishing_of of = {certificate->name, &certificate->names, certificate->wish};
 	AUTO_FREE char *wish = NULL;
 	int r = apply_refuse(certificate, e);
 
 	if (r == 0)
 		r = run_refuse_called(c, certificate, e);
 	if (r == 0)
-		r = wishing(c->options, certificate->wish, &certificate->names, &wish, e);
+		r = wishing(c->options, &of, &wish, e);
+	if (r == 0)
+		r = folders_refuse(c->store, certificate->name, wish, e);
 	if (r == 0)
 		r = reconfigure_account(c, certificate, e);
 	if (r != 0)

@@ -39,6 +39,7 @@
 #include "acme/retry.h"
 #include "agent/engine.h"
 #include "agent/fallback.h"
+#include "agent/folders.h"
 #include "agent/machines.h"
 #include "agent/verdict.h"
 #include "agent/wire.h"
@@ -255,15 +256,24 @@ int order_wanted(struct step *s, struct err *e)
 int order_room(const struct step *s, struct err *e)
 {
 	const struct json *deploy = order_memory(s)->wish->deploy;
+	struct deployer_task task = {
+		.certificate = s->label,
+		.names = &order_memory(s)->order->names,
+		.key_fd = -1,
+		.only_looks = true,
+	};
 	int r = store_room(engine_store(s->engine), e);
 
+	if (engine_rehearses(s->engine))
+		deploy = NULL; /* which pays for nothing, and whose CHECK says it of each of them */
+	folders_task(&task, engine_store(s->engine));
 	for (size_t i = 0; r == 0 && i < json_count(deploy); i++) {
-		const struct json *settings = json_at(deploy, i);
-		const struct deployer_ops *ops =
-			engine_deployer(s->engine, json_get_text(settings, "name"));
+		const struct deployer_ops *ops;
 
+		task.settings = json_at(deploy, i);
+		ops = engine_deployer(s->engine, json_get_text(task.settings, "name"));
 		if (ops != NULL && ops->room != NULL)
-			r = ops->room(settings, e);
+			r = ops->room(&task, e);
 	}
 	return r != 0 ? err_while(e, "no certificate is asked for yet") : 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "agent/trial.h"
 
+#include "agent/folders.h"
 #include "agent/loop.h"
 #include "agent/wire.h"
 #include "agent/work.h"
@@ -150,6 +151,7 @@ static int trial_read(const struct trial_ask *ask, struct trial *t, struct err *
 	if (r != 0)
 		return r;
 	deployer_task_fill(&t->task, ask->certificate, t->version);
+	folders_task(&t->task, ask->store);
 	t->task.loop = t->loop;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "agent/wishing.h"
 
 #include "acme/identifier.h"
+#include "agent/folders.h"
 #include "agent/port_holder.h"
 #include "agent/wire.h"
 #include "agent/wish.h"
@@ -264,15 +265,19 @@ int wishing_solver_check(const struct json *solver, struct err *e)
 /* --- deployers --- */
 
 /* Owner, group, mode and place are judged now, not when the CA has done its work. */
-static int files_typed(const struct options *o, struct json *files, struct err *e)
+static int files_typed(const struct options *o, const char *certificate, struct json **files,
+		       struct err *e)
 {
+	struct deployer_task task = {.certificate = certificate, .key_fd = -1};
+	struct json *typed = *files;
+
 	if (o->deploy_files != NULL && o->deploy_files[0] != '\0') {
 		AUTO_FREE char *directory = words_path(o->deploy_files);
 
-		json_put_text(files, "name", "files");
-		json_put_text(files, "directory", directory);
+		json_put_text(typed, "name", "files");
+		json_put_text(typed, "directory", directory);
 	}
-	if (json_get_text(files, "directory") == NULL)
+	if (json_get_text(typed, "directory") == NULL)
 		return usage(e, "--deploy-owner and --deploy-mode go with --deploy-files DIR");
 	if (o->deploy_owner != NULL) {
 		const char *colon = strchr(o->deploy_owner, ':');
@@ -280,12 +285,15 @@ static int files_typed(const struct options *o, struct json *files, struct err *
 			colon != NULL ? mem_strn(o->deploy_owner, (size_t)(colon - o->deploy_owner))
 				      : mem_str(o->deploy_owner);
 
-		json_put_text(files, "owner", user[0] != '\0' ? user : NULL);
-		json_put_text(files, "group", colon != NULL ? colon + 1 : NULL);
+		json_put_text(typed, "owner", user[0] != '\0' ? user : NULL);
+		json_put_text(typed, "group", colon != NULL ? colon + 1 : NULL);
 	}
 	if (o->deploy_mode != NULL)
-		json_put_text(files, "mode", o->deploy_mode);
-	return wire_deployer("files")->room(files, e);
+		json_put_text(typed, "mode", o->deploy_mode);
+	*files = folders_expand(typed, certificate);
+	json_free(typed);
+	task.settings = *files;
+	return wire_deployer("files")->room(&task, e);
 }
 
 static bool files_are_typed(const struct options *o)
@@ -293,8 +301,8 @@ static bool files_are_typed(const struct options *o)
 	return o->deploy_files != NULL || o->deploy_owner != NULL || o->deploy_mode != NULL;
 }
 
-static int put_files(const struct options *o, const struct json *old, struct json *list,
-		     struct err *e)
+static int put_files(const struct options *o, const char *certificate, const struct json *old,
+		     struct json *list, struct err *e)
 {
 	AUTO_JSON struct json *files = NULL;
 	bool none = o->deploy_files != NULL && o->deploy_files[0] == '\0'; /* takes them away */
@@ -312,15 +320,15 @@ static int put_files(const struct options *o, const struct json *old, struct jso
 	    o->deploy_mode != NULL) {
 		if (files == NULL)
 			files = json_new_map();
-		r = files_typed(o, files, e);
+		r = files_typed(o, certificate, &files, e);
 	}
 	if (r == 0 && files != NULL)
 		json_add(list, TAKE(files));
 	return r;
 }
 
-static int put_hooks(const struct options *o, const struct json *old, struct json *list,
-		     struct err *e)
+static int put_hooks(const struct options *o, const char *certificate, const struct json *old,
+		     struct json *list, struct err *e)
 {
 	int r = 0;
 
@@ -331,14 +339,14 @@ static int put_hooks(const struct options *o, const struct json *old, struct jso
 		return 0;
 	}
 	for (size_t i = 0; r == 0 && i < o->deploy_hooks.count; i++) {
-		struct json *hook;
+		AUTO_JSON struct json *hook = NULL;
 
 		if (o->deploy_hooks.items[i][0] == '\0')
 			continue; /* --deploy-hook "" takes the remembered ones away */
 		hook = json_new_map();
 		json_put_text(hook, "name", "exec");
 		r = put_command(hook, o->deploy_hooks.items[i], e);
-		json_add(list, hook);
+		json_add(list, folders_expand(hook, certificate));
 	}
 	return r;
 }
@@ -386,9 +394,10 @@ static struct json *with_prove(const char *prove, const struct json *list)
 	return proved;
 }
 
-static int put_deploy(const struct options *o, const struct json *old, struct wish_parts *wish,
-		      struct err *e)
+static int put_deploy(const struct options *o, const char *certificate, const struct wish *before,
+		      struct wish_parts *wish, struct err *e)
 {
+	const struct json *old = before != NULL ? before->deploy : NULL;
 	AUTO_JSON struct json *list = json_new_list();
 	const char *prove = prove_wanted(o, old);
 	int r;
@@ -397,9 +406,9 @@ static int put_deploy(const struct options *o, const struct json *old, struct wi
 		wish->deploy = json_clone(old); /* also what only a file can say */
 		return 0;
 	}
-	r = put_files(o, old, list, e);
+	r = put_files(o, certificate, old, list, e);
 	if (r == 0)
-		r = put_hooks(o, old, list, e);
+		r = put_hooks(o, certificate, old, list, e);
 	if (r == 0 && o->prove != NULL && prove != NULL)
 		r = json_count(list) > 0
 			    ? prove_check(prove, e)
@@ -457,21 +466,20 @@ static int put_hook(const char *typed, const struct wish *old, const char *membe
 	return 0;
 }
 
-int wishing(const struct options *o, const char *old, const struct strlist *names, char **ret_wish,
-	    struct err *e)
+int wishing(const struct options *o, const struct wishing_of *of, char **ret_wish, struct err *e)
 {
 	struct wish_parts wish AUTO(wish_parts_clear) = {0};
 	AUTO_WISH struct wish *before = NULL;
 	int r = 0;
 
-	if (old != NULL)
-		r = wish_parse(old, &before, e);
+	if (of->wish != NULL)
+		r = wish_parse(of->wish, &before, e);
 	if (r == 0)
 		r = put_key(o, before, &wish, e);
 	if (r == 0)
-		r = put_solver(o, before, names, &wish, e);
+		r = put_solver(o, before, of->names, &wish, e);
 	if (r == 0)
-		r = put_deploy(o, before != NULL ? before->deploy : NULL, &wish, e);
+		r = put_deploy(o, of->certificate, before, &wish, e);
 	if (r == 0)
 		r = put_hook(o->pre_hook, before, "pre_hook", &wish.pre_hook, e);
 	if (r == 0)

@@ -11,12 +11,18 @@
 
 #define WISHING_HANDLE_MAX 64
 
-/* What is not given stays as in old (NULL: nothing is remembered). Without any method: standalone
- * when its port is free, else ERR_CONFIG with a sentence that names --webroot and who has the port.
- * Programs and directories that are named must be there. names: to refuse wildcards early.
- * *ret_wish is JSON, the caller's. */
-int wishing(const struct options *o, const char *old, const struct strlist *names, char **ret_wish,
-	    struct err *e);
+/* For whom: what it is called, its names (to refuse wildcards early), and what is remembered of it
+ * (NULL: nothing). */
+struct wishing_of {
+	const char *certificate;
+	const struct strlist *names;
+	const char *wish;
+};
+
+/* What is not given stays as it is remembered. Without any method: standalone when its port is
+ * free, else ERR_CONFIG with a sentence that names --webroot and who has the port. Programs and
+ * directories that are named must be there. *ret_wish is JSON, the caller's. */
+int wishing(const struct options *o, const struct wishing_of *of, char **ret_wish, struct err *e);
 
 /* The directory URL for a URL or a short name; the default's when server is NULL and staging is
  * false. "usage" when it is neither. Borrowed. */

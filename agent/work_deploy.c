@@ -7,6 +7,7 @@
 
 #include "agent/caller.h"
 #include "agent/engine.h"
+#include "agent/folders.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/tls.h"
@@ -18,9 +19,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-/* A scratch store counts from 1; what it would deploy is newer than anything that is there. */
-#define REHEARSED_VERSION INT64_MAX
 
 struct deployer_data {
 	struct engine *engine;
@@ -115,7 +113,9 @@ static void deployer_start(struct work *w)
 
 	deployer_task_fill(&task, d->certificate, d->version);
 	if (engine_rehearses(d->engine))
-		task.version = REHEARSED_VERSION;
+		task.version = 0; /* what it would deploy is newer than anything that is there */
+	else
+		folders_task(&task, engine_store(d->engine));
 	task.only_looks = engine_rehearses(d->engine);
 	task.caller = caller;
 	task.key_fd = d->key_fd;

@@ -22,7 +22,7 @@ struct deployer_task {
 	const struct json *settings; /* {"name":"files","directory":"/etc/x"} */
 	const char *certificate;     /* the certificate's name (handle) */
 	const struct strlist *names;
-	int64_t version; /* id of the version: the generation's number */
+	int64_t version; /* id of the version: the generation's number; 0: not known yet */
 	const char *serial;
 	int64_t not_before, not_after;
 	const char *leaf;      /* PEM */
@@ -30,7 +30,13 @@ struct deployer_task {
 	int key_fd;            /* readable from offset 0 by pread; -1 in check and reload */
 	const char *directory; /* where a `files` deployer before this one puts it; NULL: nowhere */
 	bool only_looks;       /* check runs no program */
-	const char *caller;    /* a variable for programs (agent/caller.h), or NULL */
+	bool strict;           /* room and check find also what install would put right */
+	const char *store; /* which everleaf we are (store_id); NULL: whose it is, is not asked */
+	uid_t as;          /* who deploys, where we are root and may only look */
+	/* Whether a certificate of this store is still deployed into the directory */
+	bool (*wants)(void *arg, const char *certificate, const char *directory);
+	void *wants_arg;
+	const char *caller; /* a variable for programs (agent/caller.h), or NULL */
 };
 
 /* What install would write, where a program can look at it: beside what is live. */
@@ -44,8 +50,12 @@ typedef struct hook_call *deployer_op(const struct deployer_task *task, hook_don
 
 struct deployer_ops {
 	const char *name;
-	/* Room for what is coming, asked before the CA is asked to issue. NULL: nothing to ask. */
-	int (*room)(const struct json *settings, struct err *e);
+	/* Room for what is coming, and whether it may go there: asked before the CA is asked to
+	 * issue, when there is no version yet. Changes nothing. NULL: nothing to ask. */
+	int (*room)(const struct deployer_task *task, struct err *e);
+	/* What nobody else may have, so that two of the same are told: a path without links and
+	 * "..". The caller's; NULL: nothing. */
+	char *(*place)(const struct json *settings);
 	deployer_op *check;   /* could it be deployed? changes nothing; NULL: nothing to check */
 	deployer_op *install; /* puts it in place; NULL: nothing to put */
 	deployer_op *reload;  /* makes the server take it; NULL: nothing to do */

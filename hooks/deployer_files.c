@@ -8,7 +8,9 @@
 #include "base/key.h"
 #include "base/path.h"
 #include "hooks/deployer.h"
+#include "hooks/folder.h"
 #include "hooks/generation.h"
+#include "hooks/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,31 +170,54 @@ static int open_directory(const struct files_settings *s, int *ret_fd, struct er
 	return 0;
 }
 
-/* The directory, or the deepest one above it that exists: then *ret_above is that one's. */
-static int open_nearest(const struct files_settings *s, int *ret_fd, char **ret_above,
-			struct err *e)
+/* The directory, or the deepest one above it that exists: then *ret_above is that one's. Where we
+ * look for somebody else, it may be theirs. */
+static int open_nearest(const struct deployer_task *task, const struct files_settings *s,
+			int *ret_fd, char **ret_above, struct err *e)
 {
-	const struct path_rule rule = rule_of(s);
-
-	return path_open_nearest(s->directory, &rule, ret_fd, ret_above, e);
-}
-
-static int files_room(const struct json *settings, struct err *e)
-{
-	struct files_settings s;
-	AUTO_FREE char *above = NULL;
-	int fd AUTO_FD = -1;
+	struct path_rule rule = rule_of(s);
+	struct stat st;
 	int r;
 
-	r = settings_read(settings, &s, e);
-	if (r == 0)
-		r = open_nearest(&s, &fd, &above, e);
-	if (r != 0)
-		return r;
-	return file_check_room(fd, s.directory, e);
+	if (s->owner == (uid_t)-1)
+		rule.owner = layout_user(task);
+	r = path_open_nearest(s->directory, &rule, ret_fd, ret_above, e);
+	if (r != 0 && e != NULL && lstat(s->directory, &st) == 0 && S_ISLNK(st.st_mode)) {
+		AUTO_FREE char *real = folder_resolve(s->directory);
+		AUTO_FREE char *why = mem_str(e->text);
+
+		return err_set(e, e->code, "%s, which is %s now", why, real);
+	}
+	return r;
 }
 
-static int check(const struct deployer_task *task, struct err *e)
+/* Owners and modes as they should be: for a look that knows no version. */
+static int check_modes(int fd, const struct deployer_task *task, const struct files_settings *s,
+		       struct err *e)
+{
+	struct generation g = {.task = task, .owner = s->owner, .group = s->group};
+
+	for (size_t i = 0; i < GENERATION_FILES; i++)
+		g.files[i].mode = i == 0 ? s->key_mode : OPEN_MODE;
+	if (!task->strict || generation_looks_right(fd, &g))
+		return 0;
+	return err_set(e, ERR_CONFIG,
+		       "the files have other owners or modes than were asked for: the next "
+		       "deployment puts that right, or everleaf deploy %s at once",
+		       task->certificate);
+}
+
+static int look(int fd, const struct deployer_task *task, const struct files_settings *s,
+		struct err *e)
+{
+	int r = layout_check(fd, task, e);
+
+	if (r == 0)
+		r = check_modes(fd, task, s, e);
+	return r != 0 ? err_while(e, "looking at %s", s->directory) : 0;
+}
+
+static int check(const struct deployer_task *task, bool room, struct err *e)
 {
 	struct files_settings s;
 	AUTO_FREE char *above = NULL;
@@ -201,24 +226,34 @@ static int check(const struct deployer_task *task, struct err *e)
 
 	r = settings_read(task->settings, &s, e);
 	if (r == 0)
-		r = open_nearest(&s, &fd, &above, e);
+		r = open_nearest(task, &s, &fd, &above, e);
+	if (r == 0 && room)
+		r = file_check_room(fd, s.directory, e);
 	if (r != 0)
 		return r;
 	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
 		return err_sys(e, ERR_CONFIG, "cannot write to %s%s", s.directory,
 			       above != NULL ? ", which would have to be made" : "");
-	if (above != NULL)
-		return 0;
-	r = generation_check(fd, task->version, e);
-	if (r != 0)
-		err_while(e, "looking at %s", s.directory);
-	return r;
+	return above == NULL ? look(fd, task, &s, e) : 0;
+}
+
+/* What can be known before there is a certificate. */
+static int files_room(const struct deployer_task *task, struct err *e)
+{
+	return check(task, true, e);
+}
+
+static char *files_place(const struct json *settings)
+{
+	const char *directory = json_get_text(settings, "directory");
+
+	return directory != NULL ? folder_resolve(directory) : NULL;
 }
 
 static struct hook_call *files_check(const struct deployer_task *task, hook_done *done, void *arg)
 {
 	struct err e = {0};
-	int r = check(task, &e);
+	int r = check(task, task->only_looks, &e);
 
 	return hook_call_answer(task->loop, r == 0 ? NULL : &e, done, arg);
 }
@@ -315,7 +350,12 @@ static int generation_of(const struct deployer_task *task, struct contents *cont
 		r = contents_read(task, contents, e);
 	if (r != 0)
 		return r;
-	*g = (struct generation){.number = task->version, .owner = s->owner, .group = s->group};
+	*g = (struct generation){
+		.task = task,
+		.number = task->version,
+		.owner = s->owner,
+		.group = s->group,
+	};
 	list_files(contents, s->key_mode, g->files);
 	return 0;
 }
@@ -323,6 +363,7 @@ static int generation_of(const struct deployer_task *task, struct contents *cont
 static int install(const struct deployer_task *task, struct err *e)
 {
 	struct contents contents AUTO(contents_clear) = {0};
+	AUTO_FREE char *origin = layout_origin(task);
 	struct generation g;
 	struct files_settings s;
 	int fd AUTO_FD = -1;
@@ -333,6 +374,7 @@ static int install(const struct deployer_task *task, struct err *e)
 		r = open_directory(&s, &fd, e);
 	if (r != 0)
 		return r;
+	g.origin = origin;
 	r = generation_install(fd, &g, e);
 	if (r != 0)
 		err_while(e, "installing into %s", s.directory);
@@ -362,7 +404,7 @@ static int files_stage(const struct deployer_task *task, struct deployer_stage *
 
 	r = generation_of(task, &contents, &s, &g, e);
 	if (r == 0)
-		r = open_nearest(&s, &fd, &above, e);
+		r = open_nearest(task, &s, &fd, &above, e);
 	if (r != 0)
 		return r;
 	r = generation_stage(fd, &g, &name, &lock, e);
@@ -412,6 +454,7 @@ int files_export(const struct deployer_task *task, const char *directory, struct
 const struct deployer_ops deployer_files = {
 	.name = "files",
 	.room = files_room,
+	.place = files_place,
 	.check = files_check,
 	.install = files_install,
 	.stage = files_stage,

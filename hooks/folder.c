@@ -5,6 +5,7 @@
 #include "hooks/folder.h"
 
 #include "base/fault.h"
+#include "base/mem.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -49,6 +51,49 @@ int folder_open_at(int parent_fd, const char *name, int flags)
 	/* Container filters older than openat2 refuse it so. For one component that is not ".."
 	 * O_NOFOLLOW promises the same. */
 	return openat(parent_fd, name, (int)how.flags);
+}
+
+/* "/a/./b//../c" is "/a/c": without links in it that is what it means. */
+static char *squash(const char *path)
+{
+	char *out = mem_new(strlen(path) + 2);
+	size_t len = 0;
+
+	while (*path != '\0') {
+		size_t part = strcspn(path, "/");
+
+		if (part == 2 && strncmp(path, "..", 2) == 0) {
+			while (len > 0 && out[--len] != '/')
+				;
+		} else if (part > 0 && !(part == 1 && path[0] == '.')) {
+			out[len++] = '/';
+			memcpy(out + len, path, part);
+			len += part;
+		}
+		path += part + (path[part] == '/');
+	}
+	out[len] = '\0';
+	if (len == 0)
+		out[len++] = '/';
+	out[len] = '\0';
+	return out;
+}
+
+char *folder_resolve(const char *path)
+{
+	AUTO_FREE char *above = mem_str(path);
+	AUTO_FREE char *whole = NULL;
+	char *real = realpath(above, NULL);
+	char *slash;
+
+	while (real == NULL && (slash = strrchr(above, '/')) != NULL) {
+		*slash = '\0';
+		real = realpath(above[0] != '\0' ? above : "/", NULL);
+	}
+	whole = mem_printf("%s/%s", real != NULL ? real : "",
+			   path + (real != NULL ? strlen(above) : 0));
+	free(real);
+	return squash(whole);
 }
 
 int folder_random_suffix(char suffix[FOLDER_SUFFIX_SIZE], struct err *e)

@@ -20,6 +20,9 @@ int folder_make_at(int parent_fd, const char *name, mode_t mode, struct err *e);
  * (ELOOP or ENOTDIR for a link or a file). flags: O_PATH or O_RDONLY. */
 int folder_open_at(int parent_fd, const char *name, int flags);
 
+/* A full path without links, "." and "..", also of what is not there yet. The caller's. */
+char *folder_resolve(const char *path);
+
 /* Fills suffix with random hex digits, for temporary names that nobody can foresee. */
 int folder_random_suffix(char suffix[FOLDER_SUFFIX_SIZE], struct err *e);
 

@@ -12,9 +12,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "hooks/folder.h"
+#include "hooks/layout.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,11 +26,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LIVE      ".live"
-#define GENS      ".gen"
+#define LIVE      LAYOUT_LIVE
+#define GENS      LAYOUT_GENS
 #define STAGE     ".stage"
 #define TEMPORARY ".tmp-" /* in names that a crash may leave behind */
-#define NAME_SIZE 64      /* of names we make */
+#define NAME_SIZE LAYOUT_NAME
+
+#define ORIGIN_MODE 0644
 
 const char *const generation_names[GENERATION_FILES] = {
 	"privkey.pem",
@@ -38,105 +40,6 @@ const char *const generation_names[GENERATION_FILES] = {
 	"chain.pem",
 	"fullchain.pem",
 };
-
-/* --- what is there ------------------------------------------------------------------------ */
-
-/* The number of "7"; 0 for everything that is not exactly how we write one. */
-static int64_t parse_number(const char *name)
-{
-	char again[NAME_SIZE];
-	int64_t number = strtoll(name, NULL, 10);
-
-	snprintf(again, sizeof(again), "%" PRId64, number);
-	return number > 0 && strcmp(again, name) == 0 ? number : 0;
-}
-
-/* *ret_number is 0 when there is no .live yet. */
-static int read_live(int dir_fd, int64_t *ret_number, struct err *e)
-{
-	char target[NAME_SIZE];
-	ssize_t len = readlinkat(dir_fd, LIVE, target, sizeof(target) - 1);
-	int64_t number = 0;
-
-	if (len < 0 && errno == ENOENT) {
-		*ret_number = 0;
-		return 0;
-	}
-	if (len > 0) {
-		target[len] = '\0';
-		if (strncmp(target, GENS "/", strlen(GENS "/")) == 0)
-			number = parse_number(target + strlen(GENS "/"));
-	}
-	if (number == 0)
-		return err_set(e, ERR_CONFIG,
-			       LIVE " is not the link that everleaf makes: move it away");
-	*ret_number = number;
-	return 0;
-}
-
-/* *ret_made: the link is there already. */
-static int check_name(int dir_fd, const char *name, bool *ret_made, struct err *e)
-{
-	char want[NAME_SIZE];
-	char target[NAME_SIZE];
-	ssize_t len = readlinkat(dir_fd, name, target, sizeof(target));
-	int want_len = snprintf(want, sizeof(want), LIVE "/%s", name);
-
-	*ret_made = false;
-	if (len < 0 && errno == ENOENT)
-		return 0;
-	if (len < 0 && errno != EINVAL) /* EINVAL: no link at all */
-		return err_sys(e, ERR_SYS, "cannot examine %s", name);
-	if (len != want_len || memcmp(target, want, (size_t)len) != 0)
-		return err_set(e, ERR_CONFIG,
-			       "%s is there already and was not made by everleaf: move it away, or "
-			       "choose another directory",
-			       name);
-	*ret_made = true;
-	return 0;
-}
-
-/* Whoever else could write to .gen could put a certificate of his own into our server. */
-static int judge_gens(const struct stat *st, struct err *e)
-{
-	if (!S_ISDIR(st->st_mode) || (st->st_uid != 0 && st->st_uid != geteuid()) ||
-	    (st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return err_set(e, ERR_CONFIG,
-			       GENS
-			       " is no directory, belongs to another user, or others may write "
-			       "to it: move " GENS " and " LIVE " away");
-	return 0;
-}
-
-static int check_gens(int dir_fd, struct err *e)
-{
-	struct stat st;
-
-	if (fstatat(dir_fd, GENS, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? 0 : err_sys(e, ERR_SYS, "cannot examine " GENS);
-	return judge_gens(&st, e);
-}
-int generation_check(int dir_fd, int64_t number, struct err *e)
-{
-	int64_t live = 0;
-	bool made;
-	int r;
-
-	r = read_live(dir_fd, &live, e);
-	if (r == 0)
-		r = check_gens(dir_fd, e);
-	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++)
-		r = check_name(dir_fd, generation_names[i], &made, e);
-	if (r != 0)
-		return r;
-	if (number > 0 && number < live)
-		return err_set(e, ERR_CONFIG,
-			       "version %" PRId64 " is live and newer than version %" PRId64
-			       ", which is not put in its place (if the state directory was made "
-			       "anew, move " LIVE " and " GENS " away)",
-			       live, number);
-	return 0;
-}
 
 /* --- one generation ----------------------------------------------------------------------- */
 
@@ -150,12 +53,13 @@ static void remove_generation(int gens_fd, const char *name)
 		return;
 	for (size_t i = 0; i < GENERATION_FILES; i++)
 		unlinkat(fd, generation_names[i], 0);
+	unlinkat(fd, LAYOUT_ORIGIN, 0);
 	unlinkat(gens_fd, name, AT_REMOVEDIR);
 }
 
 static bool owned_as(const struct stat *st, const struct generation *g)
 {
-	uid_t owner = g->owner == (uid_t)-1 ? geteuid() : g->owner;
+	uid_t owner = g->owner == (uid_t)-1 ? layout_user(g->task) : g->owner;
 
 	/* without a group asked for, a setgid directory may have given one */
 	return st->st_uid == owner && (g->group == (gid_t)-1 || st->st_gid == g->group);
@@ -178,35 +82,57 @@ static bool same_content(int fd, const struct generation_file *file)
 	return same;
 }
 
-static bool same_file(int gen_fd, size_t index, const struct generation *g)
+static bool same_file(int gen_fd, const char *name, const struct generation_file *file,
+		      const struct generation *g)
 {
-	const struct generation_file *file = &g->files[index];
-	int fd AUTO_FD = openat(gen_fd, generation_names[index],
-				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd AUTO_FD = openat(gen_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	       (st.st_mode & 07777) == file->mode && owned_as(&st, g) && same_content(fd, file);
 }
 
-/* On the disk under its name and still as it was written: then nothing is left to be written. */
-static bool is_there(int gens_fd, const char *name, const struct generation *g)
+/* Whose it is, as a file. False: that is not said. */
+static bool origin_file(const struct generation *g, struct generation_file *ret_file)
 {
-	int fd AUTO_FD = folder_open_at(gens_fd, name, O_PATH);
+	if (g->origin == NULL)
+		return false;
+	*ret_file = (struct generation_file){g->origin, strlen(g->origin), ORIGIN_MODE};
+	return true;
+}
+
+bool generation_looks_right(int dir_fd, const struct generation *g)
+{
+	int fd AUTO_FD = layout_open_live(dir_fd);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0755)
-		return false;
-	for (size_t i = 0; i < GENERATION_FILES; i++)
-		if (!same_file(fd, i, g))
+	for (size_t i = 0; fd >= 0 && i < GENERATION_FILES; i++)
+		if (fstatat(fd, generation_names[i], &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(st.st_mode) || (st.st_mode & 07777) != g->files[i].mode ||
+		    !owned_as(&st, g))
 			return false;
 	return true;
 }
 
-static int write_file(int gen_fd, size_t index, const struct generation *g, struct err *e)
+/* On the disk under its name and still as it was written: then nothing is left to be written. */
+static bool is_there(int gens_fd, const char *name, const struct generation *g)
 {
-	const struct generation_file *file = &g->files[index];
-	const char *name = generation_names[index];
+	int fd AUTO_FD = folder_open_at(gens_fd, name, O_PATH);
+	struct generation_file origin;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || (st.st_mode & 0777) != 0755 ||
+	    st.st_uid != layout_user(g->task))
+		return false;
+	for (size_t i = 0; i < GENERATION_FILES; i++)
+		if (!same_file(fd, generation_names[i], &g->files[i], g))
+			return false;
+	return !origin_file(g, &origin) || same_file(fd, LAYOUT_ORIGIN, &origin, g);
+}
+
+static int write_file(int gen_fd, const char *name, const struct generation_file *file,
+		      const struct generation *g, struct err *e)
+{
 	int fd AUTO_FD = -1;
 	int r;
 
@@ -231,12 +157,15 @@ static int write_file(int gen_fd, size_t index, const struct generation *g, stru
 static int fill(int gens_fd, const char *temporary, const struct generation *g, struct err *e)
 {
 	int fd AUTO_FD = folder_open_at(gens_fd, temporary, O_RDONLY);
+	struct generation_file origin;
 	int r = 0;
 
 	if (fd < 0)
 		return err_sys(e, ERR_SYS, "cannot open the new generation");
 	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++)
-		r = write_file(fd, i, g, e);
+		r = write_file(fd, generation_names[i], &g->files[i], g, e);
+	if (r == 0 && origin_file(g, &origin))
+		r = write_file(fd, LAYOUT_ORIGIN, &origin, g, e);
 	if (r != 0)
 		return r;
 	return file_sync(fd, "the new generation", e);
@@ -288,28 +217,13 @@ static int write_generation(int gens_fd, const struct generation *g, struct err 
 
 /* --- the directory ------------------------------------------------------------------------ */
 
-/* Calls visit for each entry; what is added or removed meanwhile may be seen or not. */
-static void each_entry(int dir_fd, void (*visit)(int dir_fd, const char *name, void *arg),
-		       void *arg)
-{
-	int fd AUTO_FD = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct dirent *entry;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL)
-		return;
-	(void)TAKE_FD(fd); /* dir's from here on */
-	while ((entry = readdir(dir)) != NULL)
-		visit(dir_fd, entry->d_name, arg);
-	closedir(dir);
-}
-
 /* What a crash left of an install: ".live.tmp-…". */
 static void sweep_link(int dir_fd, const char *name, void *arg)
 {
 	(void)arg;
-	if (strncmp(name, LIVE TEMPORARY, strlen(LIVE TEMPORARY)) == 0)
-		unlinkat(dir_fd, name, 0);
+	if (strncmp(name, LIVE TEMPORARY, strlen(LIVE TEMPORARY)) == 0 &&
+	    unlinkat(dir_fd, name, 0) != 0)
+		remove_generation(dir_fd, name); /* a copy that .live was */
 }
 
 /* … and "7.tmp-…". */
@@ -322,13 +236,13 @@ static void sweep_generation(int gens_fd, const char *name, void *arg)
 
 struct pruning {
 	int64_t live;
-	int64_t previous; /* the greatest below live */
+	int64_t previous; /* that was live before it; else the greatest below it */
 };
 
 static void find_previous(int gens_fd, const char *name, void *arg)
 {
 	struct pruning *p = arg;
-	int64_t number = parse_number(name);
+	int64_t number = layout_number(name);
 
 	(void)gens_fd;
 	if (number > p->previous && number < p->live)
@@ -338,20 +252,22 @@ static void find_previous(int gens_fd, const char *name, void *arg)
 static void prune_one(int gens_fd, const char *name, void *arg)
 {
 	const struct pruning *p = arg;
-	int64_t number = parse_number(name);
+	int64_t number = layout_number(name);
 
 	if (number != 0 && number != p->live && number != p->previous)
 		remove_generation(gens_fd, name);
 }
 
-/* The one before stays for readers that have it open half way, and for people. */
-static void prune(int gens_fd, int64_t live)
+/* The one before stays for readers that have it open half way, and for people. It may have the
+ * greater number, of another store or of one that a backup took the place of. */
+static void prune(int gens_fd, int64_t live, int64_t before)
 {
-	struct pruning p = {.live = live};
+	struct pruning p = {.live = live, .previous = before != live ? before : 0};
 
 	FAULT("generation.prune");
-	each_entry(gens_fd, find_previous, &p);
-	each_entry(gens_fd, prune_one, &p);
+	if (p.previous == 0)
+		layout_each(gens_fd, find_previous, &p);
+	layout_each(gens_fd, prune_one, &p);
 	FAULT("generation.pruned");
 }
 
@@ -368,7 +284,7 @@ static void sweep_stage(int dir_fd, const char *name, void *arg)
 		generation_unstage(dir_fd, name);
 }
 
-static int open_gens(int dir_fd, int *ret_fd, struct err *e)
+static int open_gens(int dir_fd, const struct deployer_task *task, int *ret_fd, struct err *e)
 {
 	int fd AUTO_FD = -1;
 	int r = folder_make_at(dir_fd, GENS, 0755, e);
@@ -379,7 +295,8 @@ static int open_gens(int dir_fd, int *ret_fd, struct err *e)
 	fd = folder_open_at(dir_fd, GENS, O_RDONLY);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_sys(e, ERR_SYS, "cannot open " GENS);
-	r = judge_gens(&st, e); /* the one that is open, whoever may rename it meanwhile */
+	r = layout_judge_gens(&st, task,
+			      e); /* the one that is open, whoever may rename it meanwhile */
 	if (r == 0)
 		*ret_fd = TAKE_FD(fd);
 	return r;
@@ -392,45 +309,78 @@ static int make_link(int dir_fd, const char *target, const char *name, struct er
 	return 0;
 }
 
-/* The one rename that everything else is there for. */
-static int switch_live(int dir_fd, int64_t number, struct err *e)
+/* Puts a link in the place of whatever is there: one rename. A directory, which no rename takes the
+ * place of, is a copy of ours: the two change places. */
+static int place_link(int dir_fd, const char *target, const char *name, struct err *e)
 {
 	char suffix[FOLDER_SUFFIX_SIZE];
 	char temporary[NAME_SIZE];
-	char target[NAME_SIZE];
 	int r;
 
 	r = folder_random_suffix(suffix, e);
 	if (r != 0)
 		return r;
 	snprintf(temporary, sizeof(temporary), LIVE TEMPORARY "%s", suffix);
-	snprintf(target, sizeof(target), GENS "/%" PRId64, number);
 	r = make_link(dir_fd, target, temporary, e);
 	if (r != 0)
 		return r;
-	if (FAULT_FAILS("generation.switch") || renameat(dir_fd, temporary, dir_fd, LIVE) != 0) {
-		r = err_sys(e, ERR_SYS, "cannot switch " LIVE " to %s", target);
-		unlinkat(dir_fd, temporary, 0);
-		return r;
+	r = FAULT_FAILS("generation.switch") ? -1 : renameat(dir_fd, temporary, dir_fd, name);
+	if (r != 0 && errno == EISDIR) {
+		r = renameat2(dir_fd, temporary, dir_fd, name, RENAME_EXCHANGE);
+		if (r == 0)
+			remove_generation(dir_fd, temporary);
 	}
+	if (r == 0)
+		return 0;
+	r = err_sys(e, ERR_SYS, "cannot switch %s to %s", name, target);
+	unlinkat(dir_fd, temporary, 0);
+	return r;
+}
+
+/* The one rename that everything else is there for. */
+static int switch_live(int dir_fd, int64_t number, struct err *e)
+{
+	char target[NAME_SIZE];
+	int r;
+
+	snprintf(target, sizeof(target), GENS "/%" PRId64, number);
+	r = place_link(dir_fd, target, LIVE, e);
+	if (r != 0)
+		return r;
 	FAULT("generation.switched");
 	return 0;
 }
 
 /* After .live, so that they never lead nowhere. */
-static int make_names(int dir_fd, struct err *e)
+static int make_names(int dir_fd, enum layout_state only, struct err *e)
 {
+	enum layout_state state;
 	char target[NAME_SIZE];
-	bool made;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < GENERATION_FILES; i++) {
-		r = check_name(dir_fd, generation_names[i], &made, e);
-		if (r != 0 || made)
+		r = layout_name(dir_fd, generation_names[i], &state, e);
+		if (r != 0 || state != only)
 			continue;
 		snprintf(target, sizeof(target), LIVE "/%s", generation_names[i]);
-		r = make_link(dir_fd, target, generation_names[i], e);
+		r = state == LAYOUT_COPY ? place_link(dir_fd, target, generation_names[i], e)
+					 : make_link(dir_fd, target, generation_names[i], e);
 	}
+	return r;
+}
+
+/* What became copies is links again, to the same contents, before anything changes: so the switch
+ * stays one rename. */
+static int mend(int dir_fd, int64_t *ret_live, struct err *e)
+{
+	enum layout_state state;
+	int r = layout_live(dir_fd, ret_live, &state, e);
+
+	if (r == 0 && *ret_live != 0 && state == LAYOUT_COPY)
+		r = switch_live(dir_fd, *ret_live, e);
+	if (r == 0 && *ret_live != 0)
+		r = make_names(dir_fd, LAYOUT_COPY, e);
+	FAULT("generation.mended");
 	return r;
 }
 
@@ -438,17 +388,20 @@ int generation_install(int dir_fd, const struct generation *g, struct err *e)
 {
 	int gens_fd AUTO_FD = -1;
 	char name[NAME_SIZE];
+	int64_t before = 0;
 	int r;
 
 	assert(g->number > 0);
-	r = generation_check(dir_fd, g->number, e);
+	r = layout_check(dir_fd, g->task, e);
 	if (r == 0)
-		r = open_gens(dir_fd, &gens_fd, e);
+		r = mend(dir_fd, &before, e);
+	if (r == 0)
+		r = open_gens(dir_fd, g->task, &gens_fd, e);
 	if (r != 0)
 		return r;
-	each_entry(dir_fd, sweep_link, NULL);
-	each_entry(dir_fd, sweep_stage, NULL);
-	each_entry(gens_fd, sweep_generation, NULL);
+	layout_each(dir_fd, sweep_link, NULL);
+	layout_each(dir_fd, sweep_stage, NULL);
+	layout_each(gens_fd, sweep_generation, NULL);
 
 	snprintf(name, sizeof(name), "%" PRId64, g->number);
 	if (!is_there(gens_fd, name, g))
@@ -458,11 +411,13 @@ int generation_install(int dir_fd, const struct generation *g, struct err *e)
 	if (r == 0)
 		r = switch_live(dir_fd, g->number, e); /* also if it is so: that costs nothing */
 	if (r == 0)
-		r = make_names(dir_fd, e);
+		r = make_names(dir_fd, LAYOUT_COPY, e); /* of another one, without .live */
+	if (r == 0)
+		r = make_names(dir_fd, LAYOUT_MISSING, e);
 	if (r == 0)
 		r = file_sync(dir_fd, "the directory", e);
 	if (r == 0)
-		prune(gens_fd, g->number);
+		prune(gens_fd, g->number, before);
 	return r;
 }
 
@@ -486,7 +441,7 @@ int generation_stage(int dir_fd, const struct generation *g, char **ret_name, in
 	int fd AUTO_FD = -1;
 	int r;
 
-	each_entry(dir_fd, sweep_stage, NULL);
+	layout_each(dir_fd, sweep_stage, NULL);
 	r = folder_random_suffix(suffix, e);
 	if (r != 0)
 		return r;

@@ -7,14 +7,14 @@
  *     DIR/.gen/7/privkey.pem …                complete and on the disk before it has this name
  *
  * So key and certificate always match for whoever reads them through one open of .live, a reader
- * never finds a file missing, and a crash leaves the old or the new generation. Numbers only rise:
- * nothing goes back to an older certificate. A generation that is on the disk
- * and right is kept, so that everything here may run again.
+ * never finds a file missing, and a crash leaves the old or the new generation. Nothing goes back
+ * to an older certificate, and none takes the place of another (hooks/layout.h). A generation that
+ * is on the disk and right is kept, so that everything here may run again.
  */
 #ifndef HOOKS_GENERATION_H
 #define HOOKS_GENERATION_H
 
-#include "base/err.h"
+#include "hooks/deployer.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,16 +31,17 @@ struct generation_file {
 };
 
 struct generation {
+	const struct deployer_task *task;               /* borrowed */
+	const char *origin;                             /* layout_origin's; borrowed, or NULL */
 	int64_t number;                                 /* above 0 */
 	uid_t owner;                                    /* (uid_t)-1: ours */
 	gid_t group;                                    /* (gid_t)-1: ours */
 	struct generation_file files[GENERATION_FILES]; /* in the order of generation_names */
 };
 
-/* Whether g may go into the directory: ERR_CONFIG, with what to do, when .live, .gen or one of the
- * names is something else than we make, or when a newer generation is live (number 0: not
- * known yet). Changes nothing. */
-int generation_check(int dir_fd, int64_t number, struct err *e);
+/* Whether the live generation's files have the modes and owners of g, and are there; true when none
+ * is live. Their contents are not looked at. */
+bool generation_looks_right(int dir_fd, const struct generation *g);
 
 /* Checks, writes, switches, makes the names, and removes all generations but this one and the one
  * before it. On failure what was live stays live. */

@@ -34,6 +34,7 @@ struct store {
 	char owner[STORE_ID_SIZE];
 	int owner_fd;
 	uint8_t seed[32];
+	char id[STORE_NAME_SIZE];
 };
 
 /* place.c — whether a directory may hold a store: a file system of this machine, ours alone. */

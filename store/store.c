@@ -7,11 +7,13 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/key.h"
 #include "base/path.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +83,17 @@ static int make_files(struct store *s, struct err *e)
 	return made ? file_sync(s->dir_fd, s->dir, e) : 0;
 }
 
+/* The seed itself is not told to those who may read what we deploy. */
+static void make_id(struct store *s)
+{
+	static const char what[] = "everleaf store";
+	uint8_t mac[32];
+
+	hmac_sha256(s->seed, sizeof(s->seed), what, sizeof(what) - 1, mac);
+	for (size_t i = 0; i < STORE_NAME_SIZE / 2; i++)
+		snprintf(s->id + 2 * i, 3, "%02x", mac[i]);
+}
+
 static int load_seed(struct store *s, struct err *e)
 {
 	struct sql q AUTO_SQL = sql_start(&s->db, "SELECT seed FROM meta WHERE id = $1");
@@ -91,6 +104,7 @@ static int load_seed(struct store *s, struct err *e)
 	if (r != 0)
 		return r;
 	sql_bytes(&q, s->seed, sizeof(s->seed));
+	make_id(s);
 	return 0;
 }
 
@@ -170,6 +184,11 @@ int store_room(const struct store *s, struct err *e)
 const char *store_owner(const struct store *s)
 {
 	return s->owner;
+}
+
+const char *store_id(const struct store *s)
+{
+	return s->id;
 }
 
 const uint8_t *store_seed(const struct store *s)

@@ -26,6 +26,7 @@
 
 #define STORE_SCHEMA      5                 /* newest schema this binary knows */
 #define STORE_ID_SIZE     33                /* an owner's id: 32 hex digits and a NUL */
+#define STORE_NAME_SIZE   17                /* a store's id: 16 hex digits and a NUL */
 #define STORE_WAIT_MS     10000             /* how long a command waits for whoever has the store */
 #define STORE_HOLDER_SIZE 64                /* for store_holder */
 #define STORE_SMALL       (8 * 1024 * 1024) /* bytes: a file that is looked at in milliseconds */
@@ -116,6 +117,9 @@ bool store_changed(struct store *s);
 
 /* 32 random bytes made with the store: the seed of every jitter (HACKING.md). Borrowed. */
 const uint8_t *store_seed(const struct store *s);
+
+/* What tells this store from others, made from its seed: a copy of it has the same. Borrowed. */
+const char *store_id(const struct store *s);
 
 /* Deletes what has ended and is old (HACKING.md): versions beyond live, previous and unexpired and
  * more than 5 of a certificate, ended orders after 30 days, events after 400 days and beyond 200 a

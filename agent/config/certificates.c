@@ -6,6 +6,7 @@
 #include "acme/identifier.h"
 #include "agent/config/reader.h"
 #include "agent/config/types.h"
+#include "agent/wire.h"
 #include "agent/wish.h"
 #include "agent/wishing.h"
 
@@ -213,6 +214,24 @@ static void make_solver(struct making *m)
 	m->good = false;
 }
 
+/* A directory that is this certificate's is looked at here, another one at its deployer. */
+static void make_deployer(struct making *m, const struct entry *entry)
+{
+	struct json *deployer = folders_expand(entry->read, m->entry->key->text);
+	struct deployer_task task = {
+		.settings = deployer,
+		.certificate = m->entry->key->text,
+		.key_fd = -1,
+	};
+	const struct deployer_ops *ops = wire_deployer(json_get_text(deployer, "name"));
+	struct err e = {0};
+
+	if (folders_named(entry->read, "directory") && ops->room != NULL &&
+	    ops->room(&task, &e) != 0)
+		config_warning_add(m->r->reading.errors, &m->entry->key->at, "%s", e.text);
+	json_add(m->wish.deploy, deployer);
+}
+
 static void make_deploy(struct making *m)
 {
 	const struct node *at = NULL;
@@ -230,7 +249,7 @@ static void make_deploy(struct making *m)
 		const struct entry *entry = resolve(m, &m->r->deployers, name, item_of(at, i));
 
 		if (entry != NULL)
-			json_add(m->wish.deploy, json_clone(entry->read));
+			make_deployer(m, entry);
 	}
 	json_put(m->shown, "deploy", list != NULL ? json_clone(list) : json_new_list());
 }
@@ -291,6 +310,7 @@ static void keep(struct making *m)
 {
 	struct config *c = m->r->config;
 	struct config_certificate *to;
+	struct json *deploy = json_clone(m->wish.deploy);
 
 	c->certificates =
 		mem_grow(c->certificates, c->certificate_count + 1, sizeof(c->certificates[0]));
@@ -305,6 +325,8 @@ static void keep(struct making *m)
 		.at = m->entry->key->at,
 	};
 	m->names = m->optional = m->accounts = (struct strlist){0};
+	folders_add(&m->r->folders, m->entry->key->text, deploy);
+	json_free(deploy);
 	section_show(&m->r->certificates, m->entry->key, m->shown);
 }
 
@@ -330,8 +352,43 @@ static void certificate_read(struct reader *r, const struct entry *entry)
 		strlist_add(&r->config->left, entry->key->text);
 }
 
+/* Of two that are deployed into one place neither is used: each would take the other's away. */
+static bool certificate_clashes(struct reader *r, const struct config_certificate *c)
+{
+	const struct place *at = &c->at;
+	AUTO_WISH struct wish *wish = NULL;
+	const char *other, *place = NULL;
+	struct err e = {0};
+
+	if (wish_parse(c->wish, &wish, &e) != 0)
+		return false;
+	other = folders_other(&r->folders, c->name, wish->deploy, &place);
+	if (other == NULL)
+		return false;
+	(void)folders_clash(c->name, other, place, &e);
+	config_error_add(r->reading.errors, at, "%s", e.text);
+	return true;
+}
+
+static void clashes_leave(struct reader *r)
+{
+	struct config *c = r->config;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->certificate_count; i++) {
+		if (certificate_clashes(r, &c->certificates[i])) {
+			strlist_add(&c->left, c->certificates[i].name);
+			config_certificate_clear(&c->certificates[i]);
+		} else {
+			c->certificates[kept++] = c->certificates[i];
+		}
+	}
+	c->certificate_count = kept;
+}
+
 void reader_read_certificates(struct reader *r)
 {
 	for (size_t i = 0; i < r->certificates.count; i++)
 		certificate_read(r, &r->certificates.entries[i]);
+	clashes_leave(r);
 }

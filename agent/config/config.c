@@ -27,6 +27,7 @@ static void reader_clear(struct reader *r)
 	section_clear(&r->deployers);
 	section_clear(&r->certificates);
 	json_free(r->defaults_read);
+	folders_clear(&r->folders);
 	strlist_clear(&r->defaults_bad);
 	for (size_t i = 0; i < r->root_count; i++)
 		node_free(r->roots[i]);
@@ -105,7 +106,7 @@ static void account_clear(struct config_account *a)
 	free(a->eab_hmac_key);
 }
 
-static void certificate_clear(struct config_certificate *c)
+void config_certificate_clear(struct config_certificate *c)
 {
 	free(c->name);
 	strlist_clear(&c->names);
@@ -121,7 +122,7 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->account_count; i++)
 		account_clear(&c->accounts[i]);
 	for (size_t i = 0; i < c->certificate_count; i++)
-		certificate_clear(&c->certificates[i]);
+		config_certificate_clear(&c->certificates[i]);
 	free(c->accounts);
 	free(c->certificates);
 	strlist_clear(&c->left);

@@ -11,6 +11,7 @@
 #include "agent/config/config.h"
 #include "agent/config/node.h"
 #include "agent/config/schema.h"
+#include "agent/folders.h"
 
 /* NAME: … of a section. */
 struct entry {
@@ -46,6 +47,7 @@ struct reader {
 	struct source *sources;
 	size_t root_count, source_count;
 	struct section accounts, solvers, deployers, certificates;
+	struct folders folders; /* of the certificates */
 	struct single defaults, notify, metrics, log;
 	struct json *defaults_read;
 	struct strlist defaults_bad;  /* keys of defaults that cannot be used */
@@ -66,6 +68,9 @@ void reader_read_certificates(struct reader *r);
 
 /* NULL: there is none. */
 struct entry *section_find(const struct section *s, const char *name);
+
+/* config.c */
+void config_certificate_clear(struct config_certificate *c);
 
 /* Complains that there is no entry of that name. */
 void section_complain(struct reader *r, const struct section *s, const char *name,

@@ -201,19 +201,35 @@ static void exec_judge(struct reader *r, struct entry *entry, const char *what)
 	entry->bad = true;
 }
 
+/* It stands for all of them, so no certificate's name can be in it. */
+static void reload_judge(struct reader *r, struct entry *entry, const char *what)
+{
+	if (!folders_named(entry->read, "reload"))
+		return;
+	config_error_add(r->reading.errors, &node_get(entry->value, "reload")->at,
+			 "%s: \"reload\" is run once for all certificates, so there is no {name} "
+			 "in it; \"command\" is run for each",
+			 what);
+	entry->bad = true;
+}
+
 static void deployer_read(struct reader *r, struct entry *entry, const char *what)
 {
+	struct deployer_task task = {.certificate = "NAME", .key_fd = -1};
 	const struct deployer_ops *ops;
 	struct err e = {0};
 
 	entry_read_kind(r, entry, deployer_kinds, what);
 	if (str_equal(json_get_text(entry->read, "name"), "exec"))
 		exec_judge(r, entry, what);
+	if (!entry->bad)
+		reload_judge(r, entry, what);
 	if (entry->bad)
 		return;
 	ops = wire_deployer(json_get_text(entry->read, "name"));
-	if (ops->room != NULL)
-		warn(r, entry, ops->room(entry->read, &e), &e);
+	task.settings = entry->read;
+	if (ops->room != NULL && !folders_named(entry->read, "directory"))
+		warn(r, entry, ops->room(&task, &e), &e);
 }
 
 /* --- accounts --- */

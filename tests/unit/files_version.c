@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -44,6 +45,8 @@ void files_version_make(const struct hook_scratch *s, int64_t number, struct fil
 		.loop = s->loop,
 		.settings = v->settings,
 		.certificate = "shop",
+		.store = "0123456789abcdef",
+		.serial = "01",
 		.version = number,
 		.leaf = v->leaf,
 		.chain = v->chain,
@@ -56,6 +59,7 @@ void files_version_clear(struct files_version *v)
 	if (v->task.key_fd >= 0)
 		close(v->task.key_fd);
 	json_free(v->settings);
+	free(v->pem);
 }
 
 enum err_code files_install_version(struct hook_scratch *s, struct files_version *v)

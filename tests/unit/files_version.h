@@ -19,6 +19,7 @@ struct files_version {
 	struct deployer_task task;
 	struct json *settings; /* owned */
 	char leaf[64], chain[64];
+	char *pem; /* of a real certificate; owned, or NULL */
 };
 
 void files_version_make(const struct hook_scratch *s, int64_t number, struct files_version *v);

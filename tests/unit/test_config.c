@@ -38,7 +38,7 @@ static const char good[] =
 	"solvers:\n"
 	"  web: {type: webroot, directory: /tmp}\n"
 	"deployers:\n"
-	"  files: {type: files, directory: /tmp/everleaf, owner: 0, group: 0, mode: 0640}\n"
+	"  files: {type: files, directory: '/tmp/x/{name}', owner: 0, group: 0, mode: 0640}\n"
 	"  reload:\n"
 	"    type: exec\n"
 	"    command: [/bin/true, -s, reload, 0640, yes, null]\n"
@@ -76,19 +76,20 @@ struct want {
 	"{\"name\":\"exec\",\"command\":[\"/bin/true\",\"-s\",\"reload\",\"0640\",\"yes\","        \
 	"\"null\"],\"prove\":\"localhost:443\","                                                   \
 	"\"window\":\"Mon-Fri 02:00-05:00; Sat 00:00-24:00 UTC\"}"
-#define FILES                                                                                      \
-	"{\"name\":\"files\",\"directory\":\"/tmp/everleaf\",\"owner\":\"0\",\"group\":\"0\","     \
-	"\"mode\":\"0640\"}"
+#define FILES(name)                                                                                \
+	"{\"name\":\"files\",\"directory\":\"/tmp/x/" name                                         \
+	"\",\"owner\":\"0\",\"group\":\"0\",\"mode\":\"0640\"}"
 #define WEB  "\"solver\":{\"name\":\"webroot\",\"directory\":\"/tmp\"}"
 #define POST "\"post_hook\":[\"/bin/true\",\"a\\nb\",\"\"]"
 
 static const struct want wants[] = {
 	{"from-json", "d.test", "", "le zero",
-	 "{\"key\":\"ec-256\",\"profile\":\"shortlived\"," WEB ",\"deploy\":[" FILES "]," POST "}",
+	 "{\"key\":\"ec-256\",\"profile\":\"shortlived\"," WEB
+	 ",\"deploy\":[" FILES("from-json") "]," POST "}",
 	 false, "more.yaml:3"},
 	{"www.a.test", "www.a.test", "", "le zero",
-	 "{\"key\":\"ec-256\",\"profile\":\"shortlived\"," WEB ",\"deploy\":[" FILES "," RELOAD
-	 "]," POST "}",
+	 "{\"key\":\"ec-256\",\"profile\":\"shortlived\"," WEB
+	 ",\"deploy\":[" FILES("www.a.test") "," RELOAD "]," POST "}",
 	 false, "c.yaml:28"},
 	{"second", "a.test xn--bcher-kva.test c.test", "a.test c.test", "le",
 	 "{\"key\":\"ec-384\",\"profile\":\"on\",\"solver\":{\"name\":\"standalone\","
@@ -196,19 +197,20 @@ static void the_file_and_the_command_line_write_the_same_wish(void **state)
 		"accounts: {le: {server: le}}\n"
 		"solvers: {web: {type: webroot, directory: /tmp}}\n"
 		"deployers:\n"
-		"  f: {type: files, directory: /tmp/everleaf, owner: root, group: root, mode: "
+		"  f: {type: files, directory: '/tmp/{name}/x', owner: root, group: root, mode: "
 		"0640}\n"
 		"  x: {type: exec, command: [/bin/true, -s, reload], prove: 'a.test:443'}\n"
 		"certificates:\n"
 		"  a.test: {solver: web, deploy: [f, x], key: rsa, pre-hook: [/bin/true]}\n";
 	struct options o = {.webroot = "/tmp",
-			    .deploy_files = "/tmp/everleaf",
+			    .deploy_files = "/tmp/{name}/x",
 			    .deploy_owner = "root:root",
 			    .deploy_mode = "0640",
 			    .prove = "a.test:443",
 			    .key_type = "rsa",
 			    .pre_hook = "/bin/true"};
 	struct strlist names AUTO_STRLIST = {0};
+	struct wishing_of of = {"a.test", &names, NULL};
 	AUTO_CONFIG struct config *c = NULL;
 	AUTO_FREE char *wish = NULL;
 	struct err e = {0};
@@ -216,7 +218,7 @@ static void the_file_and_the_command_line_write_the_same_wish(void **state)
 	(void)state;
 	strlist_add(&names, "a.test");
 	strlist_add(&o.deploy_hooks, "/bin/true -s reload");
-	if (wishing(&o, NULL, &names, &wish, &e) != 0)
+	if (wishing(&o, &of, &wish, &e) != 0)
 		fail_msg("%s", e.text);
 	options_clear(&o);
 	config_file_write("c.yaml", text);

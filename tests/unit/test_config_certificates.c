@@ -7,6 +7,11 @@
 
 #include "tests/unit.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define LE "accounts: {le: {server: letsencrypt}}\n"
 
 static const struct config_case rows[] = {
@@ -192,10 +197,60 @@ static void every_mistake_takes_along_only_what_rests_on_it(void **state)
 		config_case_check(&rows[i]);
 }
 
+/* However it is written: %s is the folder of the test. */
+static const char one_place[] =
+	LE "deployers:\n"
+	   "  plain: {type: files, directory: %s/real}\n"
+	   "  dotted: {type: files, directory: %s/real/./../real/}\n"
+	   "  linked: {type: files, directory: %s/link/real}\n"
+	   "  missing: {type: files, directory: %s/link/new/x/../y}\n"
+	   "  also-missing: {type: files, directory: %s/new/y}\n"
+	   "  own: {type: files, directory: '%s/{name}/{name}', owner: root}\n"
+	   "certificates:\n"
+	   "  a.test: {deploy: plain}\n"
+	   "  b.test: {deploy: [own, dotted]}\n"
+	   "  c.test: {deploy: linked}\n"
+	   "  d.test: {deploy: missing}\n"
+	   "  e.test: {deploy: also-missing}\n"
+	   "  f.test: {deploy: own}\n"
+	   "  g.test: {deploy: [own]}\n"
+	   "  h.test:\n";
+
+static void two_certificates_in_one_place_were_fine_and_overwrote_each_other(void **state)
+{
+	static const char *const pairs[] = {"a.test and b.test", "b.test and a.test",
+					    "c.test and a.test", "d.test and e.test",
+					    "e.test and d.test"};
+	struct config_errors errors AUTO(config_errors_clear) = {0};
+	AUTO_CONFIG struct config *c = NULL;
+	AUTO_FREE char *cwd = realpath(".", NULL);
+	AUTO_FREE char *text = mem_printf(one_place, cwd, cwd, cwd, cwd, cwd, cwd);
+	AUTO_FREE char *lines = NULL, *left = NULL;
+
+	(void)state;
+	assert_int_equal(mkdir("real", 0755), 0);
+	assert_int_equal(symlink(".", "link"), 0);
+	config_file_write("c.yaml", text);
+	c = config_read("c.yaml", 0, &errors);
+	lines = config_lines(&errors);
+	left = strlist_join(&c->left, " ");
+	assert_string_equal(left, "a.test b.test c.test d.test e.test");
+	assert_int_equal(c->certificate_count, 3);
+	assert_int_equal(config_errors_count(&errors, false), 5);
+	for (size_t i = 0; i < COUNT_OF(pairs); i++)
+		if (strstr(lines, pairs[i]) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", lines, pairs[i]);
+	assert_string_equal(c->certificates[0].name, "f.test");
+	assert_non_null(strstr(c->certificates[0].wish, "/f.test/f.test\",\"owner\":\"root\""));
+	assert_int_equal(unlink("link"), 0);
+	assert_int_equal(rmdir("real"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake_takes_along_only_what_rests_on_it),
+		cmocka_unit_test(two_certificates_in_one_place_were_fine_and_overwrote_each_other),
 	};
 	return cmocka_run_group_tests(tests, config_folder_enter, config_folder_leave);
 }

@@ -129,6 +129,11 @@ static const struct config_case rows[] = {
 	 "c.yaml:1:16: deployer \"d\" has neither \"command\" nor \"reload\"",
 	 {NULL}},
 	/* both ways to run something */
+	{"deployers: {d: {type: exec, reload: [/bin/true, 'x={name}']}}\n",
+	 "c.yaml:1:37: deployer \"d\": \"reload\" is run once for all certificates, so there is no "
+	 "{name} in it; \"command\" is run for each",
+	 {NULL}},
+	/* of both there is one too many */
 	{"deployers: {d: {type: exec, command: [/bin/true], reload: [/bin/true]}}\n",
 	 "c.yaml:1:59: deployer \"d\" has \"command\" and \"reload\": leave out one of them",
 	 {NULL}},

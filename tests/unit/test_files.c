@@ -30,7 +30,7 @@ static void servers_find_four_names_that_never_change(void **state)
 	}
 	assert_int_equal(entries_of(s, "certs"), 6);
 	assert_int_equal(entries_of(s, "certs/.gen"), 1);
-	assert_int_equal(entries_of(s, "certs/.gen/7"), 4);
+	assert_int_equal(entries_of(s, "certs/.gen/7"), 5);
 }
 
 static void only_the_owner_may_read_the_key_whatever_the_umask(void **state)
@@ -199,7 +199,7 @@ static void a_way_that_somebody_else_owns_is_refused_unless_the_files_are_theirs
 		assert_int_equal(chown(scratch_path(s, "theirs"), SOMEBODY, SOMEBODY), 0);
 		assert_int_equal(files_check_version(s, &v), ERR_CONFIG);
 		assert_non_null(strstr(s->answer.text, "belongs to user 54321, who could"));
-		assert_int_equal(deployer_files.room(v.settings, &e), ERR_CONFIG);
+		assert_int_equal(deployer_files.room(&v.task, &e), ERR_CONFIG);
 		assert_int_equal(files_install_version(s, &v), ERR_CONFIG);
 		assert_int_equal(entries_of(s, "theirs"), made);
 		json_put_text(v.settings, "owner", "54321");
@@ -292,7 +292,7 @@ static void settings_that_cannot_work_are_refused_before_anything_is_made(void *
 		json_free(TAKE(v.settings));
 		assert_int_equal(json_parse(text, strlen(text), &v.settings, &e), 0);
 		v.task.settings = v.settings;
-		assert_int_equal(deployer_files.room(v.settings, &e), fine ? 0 : ERR_CONFIG);
+		assert_int_equal(deployer_files.room(&v.task, &e), fine ? 0 : ERR_CONFIG);
 		assert_int_equal(files_check_version(s, &v), fine ? ERR_NONE : ERR_CONFIG);
 		assert_int_equal(files_install_version(s, &v), fine ? ERR_NONE : ERR_CONFIG);
 		if (fine) {
@@ -354,12 +354,15 @@ static void room_is_asked_for_where_the_directory_will_be(void **state)
 	AUTO_JSON struct json *missing = files_settings(scratch_path(s, "a/b/c"));
 	AUTO_JSON struct json *below_file = files_settings(scratch_path(s, "file/a/b"));
 	AUTO_JSON struct json *full = files_settings("/proc/everleaf");
+	struct deployer_task task = {.settings = missing, .certificate = "shop", .key_fd = -1};
 	struct err e = {0};
 
 	scratch_write(s, "file", "", 0644);
-	assert_int_equal(deployer_files.room(missing, &e), 0);
-	assert_int_equal(deployer_files.room(below_file, &e), ERR_CONFIG);
-	assert_int_equal(deployer_files.room(full, &e), ERR_SYS); /* it has no block at all */
+	assert_int_equal(deployer_files.room(&task, &e), 0);
+	task.settings = below_file;
+	assert_int_equal(deployer_files.room(&task, &e), ERR_CONFIG);
+	task.settings = full;
+	assert_int_equal(deployer_files.room(&task, &e), ERR_SYS); /* it has no block at all */
 	assert_non_null(strstr(e.text, "is full"));
 	assert_int_equal(mode_of(s, "a"), 0);
 }

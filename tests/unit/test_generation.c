@@ -32,21 +32,6 @@ static void the_live_generation_and_the_one_before_are_kept(void **state)
 	}
 }
 
-static void nothing_goes_back_to_an_older_version(void **state)
-{
-	struct hook_scratch *s = *state;
-
-	assert_int_equal(files_install(s, 9), ERR_NONE);
-	assert_int_equal(files_install(s, 10), ERR_NONE);
-	assert_int_equal(files_check(s, 9), ERR_CONFIG);
-	assert_int_equal(files_install(s, 9), ERR_CONFIG); /* although it is still there */
-	assert_non_null(strstr(s->answer.text, "version 10 is live and newer than version 9"));
-	assert_int_equal(files_install(s, 1), ERR_CONFIG);
-	assert_live(s, 10);
-	assert_int_equal(files_check(s, 10), ERR_NONE);
-	assert_int_equal(files_install(s, 10), ERR_NONE);
-}
-
 /* What a crash left behind, at every place where it can. */
 static void what_a_crash_left_behind_is_swept(void **state)
 {
@@ -256,7 +241,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRATCH_TEST(the_live_generation_and_the_one_before_are_kept),
-		SCRATCH_TEST(nothing_goes_back_to_an_older_version),
 		SCRATCH_TEST(what_a_crash_left_behind_is_swept),
 		SCRATCH_TEST(files_of_others_in_the_directory_stay),
 		SCRATCH_TEST(what_people_changed_is_put_right_by_the_next_install),
