@@ -283,10 +283,16 @@ int order_asks(struct step *s, size_t index, struct acme_request *request, struc
 	return work_ca(s, index, order_memory(s)->order->account_id, request, e);
 }
 
-/* What a refusal says of the account. */
-static enum order_doubt order_doubt(const struct acme_response *answer)
+/* What a refusal says of the account. Of a certificate that does not come it says little: the CA
+ * has just shown the order, and will be asked for that again. */
+static enum order_doubt order_doubt(const struct step *s, const struct acme_response *answer)
 {
-	if (!retry_doubts_account(answer->problem, answer->retry_after))
+	const struct acme_problem *p = answer->problem;
+
+	if (!retry_doubts_account(p, answer->retry_after))
+		return ORDER_SURE;
+	if (s->stage == &stage_download && answer->status != 401 &&
+	    !acme_problem_is(p, "unauthorized") && !acme_problem_is(p, "accountDoesNotExist"))
 		return ORDER_SURE;
 	return answer->status < 500 ? ORDER_DOUBTED : ORDER_DOUBTED_FAINTLY;
 }
@@ -302,7 +308,7 @@ int order_problem(struct step *s, const struct work *w, struct err *e)
 	}
 	if (w->response == NULL || w->response->problem == NULL)
 		return 0;
-	m->doubt = order_doubt(w->response);
+	m->doubt = order_doubt(s, w->response);
 	m->confirmed = w->confirmed;
 	return retry_error(w->response->problem, w->response->retry_after, step_now(s), e);
 }

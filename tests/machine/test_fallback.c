@@ -122,6 +122,21 @@ static void a_validation_that_fails_does_not_move_it(void **state)
 	assert_int_equal(mock_ca_count(w->ca, MOCK_NOTHING), 0);
 }
 
+static void a_ca_that_refuses_the_account_is_left_at_once(void **state)
+{
+	struct world *w = *state;
+
+	FAULT_ROW(w, .kind = MOCK_NOTHING, .times = MOCK_FOREVER, .act = MOCK_DROP_BEFORE);
+	world_change(w, 0, prefers_the_good_one);
+	world_command(w, RUN_OBTAIN);
+	mock_ca_deactivate_accounts(w->ca);
+	world_start(w, 0, RUN_FORCE);
+	assert_true(world_run(w, 0));
+	assert_int_equal(account_now(w), silent_id);
+	assert_int_equal(world_events(w, "moved"), 1);
+	assert_int_equal(world_events(w, "failed"), 0);
+}
+
 /* --- what moves it: the table --- */
 
 static const struct {
@@ -258,6 +273,7 @@ int main(void)
 		TEST(a_ca_that_does_not_answer_is_left_after_three_failures),
 		TEST(the_preferred_ca_is_asked_again_at_the_next_renewal_and_not_within_a_day),
 		TEST(a_validation_that_fails_does_not_move_it),
+		TEST(a_ca_that_refuses_the_account_is_left_at_once),
 		cmocka_unit_test(only_what_is_the_ca_s_fault_moves_it),
 		TEST(optional_names_that_fail_are_left_out_and_tried_again_once_a_day),
 		TEST(a_name_that_is_not_optional_blocks_all),
