@@ -217,7 +217,7 @@ static int account_register(struct context *c, struct err *e)
 {
 	struct registration g = {.c = c};
 	AUTO_CONFIG struct config *config = apply_look(c);
-	bool new = c->options->new;
+	bool anew = c->options->new;
 	int r;
 
 	if (c->options->operands.count > 2)
@@ -229,13 +229,13 @@ static int account_register(struct context *c, struct err *e)
 	c->config = NULL;
 	if (r == 0)
 		r = register_run(&g, e);
-	if (r == 0 && new &&is_refused(g.account)) {
+	if (r == 0 && anew && is_refused(g.account)) {
 		if (g.account->key_reference != NULL)
 			log_line(LOG_NOTICE, "its key is read again: %s", g.account->key_reference);
 		r = run_turn(c, register_anew, &g, e);
 		if (r == 0)
 			r = register_run(&g, e);
-	} else if (r == 0 && new &&account_is_ready(g.account)) {
+	} else if (r == 0 && anew && account_is_ready(g.account)) {
 		log_line(LOG_NOTICE, "%s accepts this account, so it stays", g.account->server);
 	}
 	if (r == 0)
