@@ -120,6 +120,7 @@ static void fill_account(struct fill *f)
 	must(account_load(f->s, a.id, &row, &e), &e);
 	row->key_id = a.key_id;
 	row->url = mem_str(a.url);
+	row->contact_told = mem_str(a.contact); /* nothing is to be told */
 	mem_set_str(&row->stage, "ready");
 	row->standing.attempts = 0;
 	must(account_save(f->s, row, true, &e), &e);
