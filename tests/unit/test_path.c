@@ -103,6 +103,7 @@ static void what_others_could_change_is_refused_at_every_door_until_it_is_cured(
 
 static void a_link_is_judged_with_what_it_leads_through(void **state)
 {
+	AUTO_FREE char *again = NULL;
 	struct hook_scratch *s = *state;
 	struct err e = {0};
 
@@ -114,7 +115,8 @@ static void a_link_is_judged_with_what_it_leads_through(void **state)
 	scratch_write(s, "real/in/file", "", 0644);
 	assert_int_equal(symlink("real/in", scratch_path(s, "link")), 0);
 	assert_int_equal(try_doors(s, "link", &e), 0);
-	assert_int_equal(system(mem_printf("rm -r %s/real/in/made", s->dir)), 0);
+	again = mem_printf("rm -r %s/real/in/made", s->dir);
+	assert_int_equal(system(again), 0);
 	chmod(scratch_path(s, "real"), 0777);
 	assert_int_equal(try_doors(s, "link", &e), ERR_CONFIG);
 	assert_non_null(strstr(e.text, "others may write to the directory"));
