@@ -4,8 +4,7 @@
  * the answer to the challenge, in the authorization alone, without a reason, or as an error that
  * may pass; and CAs that speak of other names than were ordered.
  */
-#include "tests/machine/world.h"
-#include "tests/unit/web_server.h"
+#include "tests/machine/world_standalone.h"
 
 #include "agent/standalone.h"
 #include "base/file.h"
@@ -240,36 +239,13 @@ static void a_refusal_of_what_the_ca_has_done_is_none(void **state)
 
 /* --- answers that end with us --- */
 
-static int fetch_listener(void *arg, const char *identifier, const char *token,
-			  struct buf *ret_answer)
-{
-	const struct world *w = arg;
-	AUTO_FREE char *path = mem_printf("%s/answers/%s", w->state, token);
-	const struct engine *g = w->agents[0].engine;
-
-	(void)identifier;
-	if (g == NULL || !standalone_listens(engine_standalone(g)))
-		return -1;
-	return file_read(path, ret_answer, NULL);
-}
-
-static void wants_standalone(struct world *w, struct certificate *c)
-{
-	AUTO_FREE char *wish = mem_printf(
-		"{\"key\":\"ec-256\",\"solver\":{\"name\":\"standalone\",\"address\":\"127.0.0.1\","
-		"\"port\":%d},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
-		web_server_free_port(), w->files);
-
-	mem_set_str(&c->wish, wish);
-}
-
 static struct world *standalone_world(int64_t validate_ms)
 {
 	struct world *w = world_new("www.example", 1);
 
-	world_change(w, 0, wants_standalone);
+	world_change(w, 0, world_want_standalone);
 	world_kill(w, 0);
-	mock_ca_config(w->ca)->fetch = fetch_listener;
+	mock_ca_config(w->ca)->fetch = world_fetch_shown;
 	mock_ca_config(w->ca)->validate_ms = validate_ms;
 	return w;
 }

@@ -3,12 +3,11 @@
  * test_held — another program holds the store while something is under way; the process stands
  * still; the store's files are replaced.
  */
-#include "tests/machine/world.h"
+#include "tests/machine/world_standalone.h"
 
 #include "agent/standalone.h"
 #include "base/file.h"
 #include "tests/unit/make_lock.h"
-#include "tests/unit/web_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,24 +104,7 @@ static void a_command_gives_up_and_says_who_holds_the_store(void **state)
 static int fetch_listener(void *arg, const char *identifier, const char *token,
 			  struct buf *ret_answer)
 {
-	const struct world *w = arg;
-	AUTO_FREE char *path = mem_printf("%s/answers/%s", w->state, token);
-	const struct engine *g = w->agents[0].engine;
-
-	(void)identifier;
-	if (silent || g == NULL || !standalone_listens(engine_standalone(g)))
-		return -1;
-	return file_read(path, ret_answer, NULL);
-}
-
-static void wants_standalone(struct world *w, struct certificate *c)
-{
-	AUTO_FREE char *wish = mem_printf(
-		"{\"key\":\"ec-256\",\"solver\":{\"name\":\"standalone\",\"address\":\"127.0.0.1\","
-		"\"port\":%d},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
-		web_server_free_port(), w->files);
-
-	mem_set_str(&c->wish, wish);
+	return silent ? -1 : world_fetch_shown(arg, identifier, token, ret_answer);
 }
 
 /* A daemon that shows its answer itself, while the CA is about to look. */
@@ -131,7 +113,7 @@ static struct world *showing(void)
 	struct world *w = world_new("www.example", 1);
 
 	silent = false;
-	world_change(w, 0, wants_standalone);
+	world_change(w, 0, world_want_standalone);
 	mock_ca_config(w->ca)->fetch = fetch_listener;
 	mock_ca_config(w->ca)->validate_ms = VALIDATE_MS;
 	world_start(w, 0, RUN_DAEMON);

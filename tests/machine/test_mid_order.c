@@ -3,8 +3,7 @@
  * test_mid_order — an order between its birth and its end: one request that fails, an order that is
  * dead or never done, and what goes on beside one that is parked.
  */
-#include "tests/machine/world.h"
-#include "tests/unit/web_server.h"
+#include "tests/machine/world_standalone.h"
 
 #include "agent/standalone.h"
 #include "base/file.h"
@@ -133,36 +132,13 @@ static void a_kill_while_a_request_rests_leaves_nothing_behind(void **state)
 
 /* --- what the CA was told of stays answered --- */
 
-static int fetch_listener(void *arg, const char *identifier, const char *token,
-			  struct buf *ret_answer)
-{
-	const struct world *w = arg;
-	AUTO_FREE char *path = mem_printf("%s/answers/%s", w->state, token);
-	const struct engine *g = w->agents[0].engine;
-
-	(void)identifier;
-	if (g == NULL || !standalone_listens(engine_standalone(g)))
-		return -1;
-	return file_read(path, ret_answer, NULL);
-}
-
-static void wants_standalone(struct world *w, struct certificate *c)
-{
-	AUTO_FREE char *wish = mem_printf(
-		"{\"key\":\"ec-256\",\"solver\":{\"name\":\"standalone\",\"address\":\"127.0.0.1\","
-		"\"port\":%d},\"deploy\":[{\"name\":\"files\",\"directory\":\"%s\"}]}",
-		web_server_free_port(), w->files);
-
-	mem_set_str(&c->wish, wish);
-}
-
 static struct world *standalone_world(void)
 {
 	struct world *w = world_new("www.example", 1);
 
-	world_change(w, 0, wants_standalone);
+	world_change(w, 0, world_want_standalone);
 	world_kill(w, 0);
-	mock_ca_config(w->ca)->fetch = fetch_listener;
+	mock_ca_config(w->ca)->fetch = world_fetch_shown;
 	return w;
 }
 
