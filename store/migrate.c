@@ -110,16 +110,31 @@ static int check_references(struct db *d, struct err *e)
 	return db_damaged(d, why, e);
 }
 
-int db_check(struct db *d, struct err *e)
+/* The file's length is read while the statement of the answer still holds off every writer. */
+static int check_integrity(struct db *d, struct err *e)
 {
+	struct sql q AUTO_SQL = sql_start(d, "PRAGMA integrity_check(1)");
 	AUTO_FREE char *answer = NULL;
 	int r;
 
-	r = db_text(d, "PRAGMA integrity_check(1)", &answer, e);
+	r = sql_row(&q, "integrity check", 0, e);
 	if (r != 0)
 		return r;
+	if (db_ends_torn(d))
+		return db_damaged(d, "its last page is cut off", e);
+	answer = sql_text(&q);
 	if (!str_equal(answer, "ok"))
 		return db_damaged(d, answer != NULL ? answer : "no answer", e);
+	return 0;
+}
+
+int db_check(struct db *d, struct err *e)
+{
+	int r;
+
+	r = check_integrity(d, e);
+	if (r != 0)
+		return r;
 	r = check_references(d, e);
 	d->unchecked = r != 0;
 	return r;

@@ -225,6 +225,27 @@ bool db_lost(const struct db *d)
 	return d->writing && sqlite3_get_autocommit(d->sqlite) != 0;
 }
 
+static int64_t file_size(const struct db *d, int opcode)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+
+	if (sqlite3_file_control(d->sqlite, "main", opcode, &file) != SQLITE_OK || file == NULL ||
+	    file->pMethods == NULL || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+		return 0;
+	return size;
+}
+
+bool db_ends_torn(struct db *d)
+{
+	int64_t page = 0;
+
+	if (db_number(d, "PRAGMA page_size", &page, NULL) != 0 || page <= 0)
+		return false;
+	return file_size(d, SQLITE_FCNTL_FILE_POINTER) % page != 0 &&
+	       !(db_wal_is_safe() && file_size(d, SQLITE_FCNTL_JOURNAL_POINTER) > 0);
+}
+
 int64_t db_changes(const struct db *d)
 {
 	return sqlite3_total_changes64(d->sqlite);

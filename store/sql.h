@@ -71,6 +71,11 @@ bool db_in_transaction(const struct db *d);
  * written then would be kept statement by statement: so every statement asks this first. */
 bool db_lost(const struct db *d);
 
+/* True when the file does not end with a whole page: SQLite reads what is missing as zeros, and
+ * finds nothing wrong with that where a row's last bytes were. Ask while a statement reads, which
+ * holds off writers; what a WAL still holds is not missing. */
+bool db_ends_torn(struct db *d);
+
 /* Rows inserted, updated and deleted since the file was opened. */
 int64_t db_changes(const struct db *d);
 

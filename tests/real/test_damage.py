@@ -100,6 +100,10 @@ DAMAGES = [  # id, what is done to a copy of the store, what is said
      "everleaf.db is damaged (.*): nothing was changed; stop everleaf and restore the state "
      "directory from a backup"),
     ("zeroed-key-page", lambda state: zero(state / "keys.db", 2), "keys.db is damaged (.*): .*"),
+    ("torn-end", lambda state: cut(state / "everleaf.db"),
+     "everleaf.db is damaged (its last page is cut off): .*"),
+    ("torn-key-end", lambda state: cut(state / "keys.db"),
+     "keys.db is damaged (its last page is cut off): .*"),
     ("newer", lambda state: change(state / "everleaf.db", "PRAGMA user_version = 1000"),
      "everleaf.db was written by a newer everleaf (its schema is 1000, .*): install that version "
      "again"),
@@ -114,6 +118,11 @@ DAMAGES = [  # id, what is done to a copy of the store, what is said
     ("no-version", lambda state: change(state / "everleaf.db", "DELETE FROM version"),
      "everleaf.db is damaged (a row of .* names one that is gone): .*"),
 ]
+
+
+def cut(path):
+    """Of the last byte, where a page's first row ends: SQLite reads a zero there."""
+    os.truncate(path, os.path.getsize(path) - 1)
 
 
 def zero(path, number):
