@@ -89,14 +89,17 @@ static struct schedule schedule_advised(const struct schedule_input *in)
 	return s;
 }
 
-/* Only two in a row give it away: a fresh one may have been revoked, and has to go at once. */
+/* Only two in a row give it away: a fresh one may have been revoked, and has to go at once. An
+ * eighth of its life, a minute at least, a day at most; and half of the life of minutes, for what
+ * is paced must not be left to expire. */
 static void schedule_pace(const struct schedule_input *in, struct schedule *s)
 {
-	int64_t apart = (in->live->not_after - in->live->created_at) / 8;
+	int64_t left = in->live->not_after - in->live->created_at;
+	int64_t apart = left / 8 > MINUTE ? left / 8 : MINUTE;
 	int64_t until;
 
 	apart = apart < DAY ? apart : DAY;
-	until = in->previous_at + (apart > MINUTE ? apart : MINUTE);
+	until = in->previous_at + (apart < left / 2 ? apart : left / 2);
 	if (in->previous_at == 0 || in->previous_at > in->now || until <= s->due)
 		return;
 	s->due = until;

@@ -100,7 +100,8 @@ static void two_renewals_at_once_are_a_day_apart_or_an_eighth_of_a_short_life(vo
 		{90 * DAY, NOW - 3600, DAY - 3600},
 		{90 * DAY, NOW - 2 * DAY, 0},
 		{90 * DAY, NOW + 1, 0}, /* by a wrong clock */
-		{80, NOW - 1, 59},      /* and a minute at least */
+		{160, NOW - 1, 59},     /* and a minute at least */
+		{60, NOW - 1, 29},      /* which is the whole life of this one */
 	};
 
 	(void)state;
