@@ -29,6 +29,8 @@ passed=0
 failed=0
 skipped=0
 child=
+begun=$(date +%s)
+last=$begun
 
 trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 130' INT
 trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 143' TERM HUP
@@ -47,12 +49,14 @@ limited() {
 	return "$result"
 }
 
-# tally NAME PASSED FAILED SKIPPED
+# tally NAME PASSED FAILED SKIPPED — and how long it took, since the one before.
 tally() {
+	now=$(date +%s)
 	passed=$((passed + $2))
 	failed=$((failed + $3))
 	skipped=$((skipped + $4))
-	say "$1: $2 passed, $3 failed, $4 skipped"
+	say "$1: $2 passed, $3 failed, $4 skipped ($((now - last)) s)"
+	last=$now
 }
 
 # one NAME SECONDS COMMAND… — a command that is one test by itself.
@@ -177,6 +181,7 @@ configure_in build/release --enable-werror || die "configure failed"
 	die "configure failed with clang"
 
 say "building and testing; the logs are in $logs"
+last=$(date +%s)
 one gcc 600 make -C build/release -j "$jobs"
 [ -n "$quick" ] || one clang 600 make -C build/clang -j "$jobs" check TESTS=
 taps lint 300 make -s -C build/release lint
@@ -193,6 +198,7 @@ else
 	one tarball 1500 make -C build/release -j "$jobs" distcheck TESTS='$(unit_tests) $(fuzz_tests)'
 fi
 
+say "all of it took $((($(date +%s) - begun) / 60)) minutes"
 line="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
 printf '%s\n' "$line"
