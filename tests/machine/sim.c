@@ -398,7 +398,6 @@ struct sim *sim_new(const struct sim_config *config)
 				       .informed = true,
 				       .transport_new = quick_ca_transport,
 				       .look_ms = LOOK_MS};
-	bool memory = access("/dev/shm", W_OK) == 0;
 
 	log_level = getenv("EVERLEAF_TEST_LOG") != NULL ? LOG_INFO : LOG_ERROR;
 	s->config = *config;
@@ -408,7 +407,7 @@ struct sim *sim_new(const struct sim_config *config)
 	s->subjects = mem_new(config->subjects * sizeof(*s->subjects));
 	s->trace = EVP_MD_CTX_new();
 	assert_int_equal(EVP_DigestInit_ex(s->trace, EVP_sha256(), NULL), 1);
-	snprintf(s->base, sizeof(s->base), "%s/everleaf-sim-XXXXXX", memory ? "/dev/shm" : "/tmp");
+	snprintf(s->base, sizeof(s->base), "%s/everleaf-sim-XXXXXX", unit_memory());
 	assert_non_null(mkdtemp(s->base));
 	s->state = mem_printf("%s/state", s->base);
 	s->loop = fake_loop_new();

@@ -97,7 +97,7 @@ struct world *world_new_at(const char *names, uint64_t seed, const char *base)
 		log_level = LOG_DEBUG;
 	else
 		log_level = LOG_ERROR;
-	snprintf(w->base, sizeof(w->base), "/tmp/everleaf-machine-XXXXXX");
+	snprintf(w->base, sizeof(w->base), "%s/everleaf-machine-XXXXXX", unit_memory());
 	assert_non_null(mkdtemp(w->base));
 	w->state = mem_printf("%s/state", w->base);
 	w->webroot = mem_printf("%s/www", w->base);

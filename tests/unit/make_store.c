@@ -41,7 +41,7 @@ int made_store_setup(void **state)
 	struct made_store *m = mem_new(sizeof(*m));
 
 	umask(022); /* a test that failed may have left its own */
-	snprintf(m->base, sizeof(m->base), "/tmp/everleaf-store-XXXXXX");
+	snprintf(m->base, sizeof(m->base), "%s/everleaf-store-XXXXXX", unit_memory());
 	if (mkdtemp(m->base) == NULL)
 		return -1;
 	snprintf(m->dir, sizeof(m->dir), "%s/state", m->base);
