@@ -8,6 +8,7 @@
 #include "agent/run.h"
 #include "agent/stream.h"
 #include "agent/wish.h"
+#include "hooks/child.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,9 +73,41 @@ static void check_note(struct check *k, const struct report *r, enum check_level
 			     text);
 }
 
-/* What the next deployment would meet, looked at before there is one to pay for. Only for who
- * deploys, and root: others cannot know. */
-static int check_folders(const struct check *k, const struct report *r, struct err *e)
+static int check_program(const struct strlist *argv, struct err *e)
+{
+	return argv->count > 0 ? child_check_command(argv, e) : 0;
+}
+
+static int check_programs_of(const struct json *settings, struct err *e)
+{
+	static const char *const members[] = {"command", "reload", "check"};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(members); i++) {
+		struct strlist argv AUTO_STRLIST = {0};
+
+		wish_words(settings, members[i], &argv);
+		r = check_program(&argv, e);
+	}
+	return r;
+}
+
+/* Programs that are gone by now, or that others may change. A renewal does not stop at those of its
+ * deployment: what is issued is in its files at least. */
+static int check_programs(const struct wish *wish, struct err *e)
+{
+	int r = check_program(&wish->pre_hook, e);
+
+	if (r == 0)
+		r = check_programs_of(wish->solver, e);
+	for (size_t i = 0; r == 0 && i < json_count(wish->deploy); i++)
+		r = check_programs_of(json_at(wish->deploy, i), e);
+	return r == 0 ? check_program(&wish->post_hook, e) : r;
+}
+
+/* What the next renewal would meet, looked at before there is one to pay for. Only for who deploys,
+ * and root: others cannot know. */
+static int check_ahead(const struct check *k, const struct report *r, struct err *e)
 {
 	struct deployer_task task = {
 		.certificate = r->certificate->name,
@@ -85,6 +118,7 @@ static int check_folders(const struct check *k, const struct report *r, struct e
 	};
 	AUTO_WISH struct wish *wish = NULL;
 	struct stat st;
+	int ret;
 
 	if (r->certificate->dropped_at != 0 || stat(store_dir(k->store), &st) != 0 ||
 	    (geteuid() != 0 && geteuid() != st.st_uid) ||
@@ -92,7 +126,8 @@ static int check_folders(const struct check *k, const struct report *r, struct e
 		return 0;
 	task.as = st.st_uid;
 	folders_task(&task, k->store);
-	return folders_room(wish->deploy, &task, e);
+	ret = folders_room(wish->deploy, &task, e);
+	return ret == 0 ? check_programs(wish, e) : ret;
 }
 
 static int check_one(void *arg, const struct report *r, struct err *e)
@@ -103,7 +138,7 @@ static int check_one(void *arg, const struct report *r, struct err *e)
 	struct err why = {0};
 
 	(void)e;
-	if (r->error.code == ERR_NONE && check_folders(k, r, &why) != 0) {
+	if (r->error.code == ERR_NONE && check_ahead(k, r, &why) != 0) {
 		char *more = mem_printf("%s; %s", text, why.text);
 
 		free(text);

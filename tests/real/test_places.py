@@ -102,6 +102,21 @@ def test_a_tidied_folder_was_found_only_when_the_certificate_was_paid_for(
         assert "no certificate is asked for yet" in renewed.err and str(folder) in renewed.err
 
 
+@pytest.mark.parametrize("does", ["rm hook.sh", "chmod 777 hook.sh"], ids=["gone", "writable"])
+def test_a_hook_that_cannot_run_any_more_was_found_only_by_a_renewal(
+        everleaf, pebble, folder, name, tmp_path, does):
+    hook = tmp_path / "hook.sh"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    everleaf.obtain(name, options=["--deploy-files", folder, "--deploy-hook", str(hook)])
+    assert "OK" in everleaf.run("check").out
+    subprocess.run(does, shell=True, cwd=tmp_path, check=True)
+    seen = pebble.watch()
+    found = everleaf.run("check", expect=1).out
+    assert "WARNING" in found and str(hook) in found
+    assert seen.orders() == []
+
+
 def test_after_a_restored_backup_no_renewal_was_deployed(everleaf, folder, name, tmp_path):
     everleaf.obtain(name, options=["--deploy-files", folder])
     shutil.copytree(everleaf.state, tmp_path / "backup")
