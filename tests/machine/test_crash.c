@@ -76,24 +76,25 @@ static void scenario_check(struct world *w, const struct scenario *s, size_t kil
 static void kill_everywhere(const struct scenario *s)
 {
 	size_t issued = s->renewal ? 2 : 1;
-	int replaced = 0;
+	int replaced = 0, kills = 0;
 	bool ended = false;
 	int64_t k;
 
-	for (k = 1; !ended; k++) {
+	for (k = world_first(); !ended; k += world_stride()) {
 		struct world *w = scenario_begin(s);
 
 		ended = scenario_run(w, s, k);
 		assert_true(scenario_run(w, s, 100000));
 		scenario_check(w, s, 1);
+		kills++;
 		replaced += mock_ca_counts(w->ca).orders > issued;
 		world_free(w);
 	}
-	print_message("# killed at each of %lld steps, %d replaced an order\n", (long long)k - 2,
-		      replaced);
+	print_message("# killed %d times in %lld steps, %d replaced an order\n", kills,
+		      (long long)(k - world_stride()), replaced);
 	assert_true(k > 40); /* it did walk through an order */
 	/* only while the answer to newOrder was on its way: then its URL is durable */
-	assert_in_range(replaced, 1, 4);
+	assert_in_range(replaced, world_stride() == 1 ? 1 : 0, 4);
 }
 
 static const struct scenario scenarios[] = {

@@ -35,7 +35,7 @@ static void one_takes_over_at_once_from_another_that_dies_at_any_step(void **sta
 	bool ended = false;
 
 	(void)state;
-	for (k = 1; !ended; k++) {
+	for (k = world_first(); !ended; k += world_stride()) {
 		struct world *w = world_new("www.example", 1);
 
 		world_start(w, 0, RUN_OBTAIN);
@@ -106,7 +106,7 @@ static void a_certificate_deleted_during_its_order_leaves_nothing_behind(void **
 	int64_t k;
 
 	(void)state;
-	for (k = 1; !ended; k++) {
+	for (k = world_first(); !ended; k += world_stride()) {
 		struct world *w = world_new("www.example", 1);
 		struct facts f;
 
@@ -133,7 +133,7 @@ static void a_deleted_certificate_is_cleaned_up_after_a_kill_at_any_step(void **
 	int64_t k;
 
 	(void)state;
-	for (k = 1; !ended; k++) {
+	for (k = world_first(); !ended; k += world_stride()) {
 		struct world *w = world_new("www.example", 1);
 
 		world_start(w, 0, RUN_OBTAIN);
@@ -161,12 +161,12 @@ static void names_changed_during_an_order_are_issued_after_it(void **state)
 	int64_t k;
 
 	(void)state;
-	for (k = 1; !ended; k++) {
+	for (k = world_first(); !ended; k += world_stride()) {
 		struct world *w = world_new("www.example", 1);
 
 		world_start(w, 0, RUN_OBTAIN);
 		ended = world_run(w, k);
-		if (k % 2 == 0)
+		if (k / world_stride() % 2 == 0)
 			world_kill(w, 0);
 		world_change(w, 1, wants_other_names);
 		world_start(w, 1, RUN_OBTAIN);

@@ -79,6 +79,23 @@ void world_seed(void)
 	srandom(seed);
 }
 
+int64_t world_stride(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return getenv("EVERLEAF_LONG") != NULL ? 1 : 4;
+#else
+	return 1;
+#endif
+}
+
+int64_t world_first(void)
+{
+	if (world_stride() == 1)
+		return 1;
+	world_seed();
+	return 1 + random() % world_stride();
+}
+
 struct world *world_new(const char *names, uint64_t seed)
 {
 	return world_new_at(names, seed, NULL);

@@ -52,6 +52,12 @@ struct world {
 /* Seeds random() with EVERLEAF_TEST_SEED, else anew, and prints it. */
 void world_seed(void);
 
+/* How far apart the points are at which an enumeration kills, and the first of them: all, from 1;
+ * with the sanitizers, which make it many times slower, every fourth from one that the seed
+ * chooses, unless EVERLEAF_LONG is set. */
+int64_t world_stride(void);
+int64_t world_first(void);
+
 /* A world whose certificate is wanted already; names are separated by spaces. */
 struct world *world_new(const char *names, uint64_t seed);
 /* The same with a CA whose URLs begin otherwise (mock_ca_config.base). */
