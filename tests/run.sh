@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 . packaging/lib.sh
 
 packages_tests='libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography nginx-light
-	clang clang-format shellcheck mandoc strace universal-ctags valgrind'
+	clang clang-format e2fsprogs shellcheck mandoc strace universal-ctags valgrind'
 
 quick=
 case ${1:-} in

@@ -74,7 +74,7 @@ def _tcp_listens(port):
 
 class Pebble:
     """One Pebble. Attributes worth knowing: url (of the directory, through the proxy), bundle,
-    http_port (where it looks for http-01 answers), modern (2.10: profiles, ARI, Retry-After)."""
+    http_port (where it looks for http-01 answers), modern (2.10: profiles, advice that a test sets, Retry-After)."""
 
     def __init__(self, program, dns, server_ca, folder, *, nonce_reject=0, authz_reuse=0,
                  chain_length=1, alternate_roots=0, retry_after=(0, 0), validity=NINETY_DAYS,
@@ -121,7 +121,16 @@ class Pebble:
         self.proxy = lab.Proxy(self.listen_port)
         self.url = f"https://127.0.0.1:{self.proxy.port}/dir"
         self.directory = json.loads(self.get(self.url))
-        self.modern = "renewalInfo" in self.directory
+        self.modern = "renewalInfo" in self.directory and self._takes_advice()
+        return True
+
+    def _takes_advice(self):
+        """Whether it can be told what to advise: 2.6 advises, and cannot."""
+        url = f"https://127.0.0.1:{self.management_port}/set-renewal-info/"
+        try:
+            urllib.request.urlopen(url, b"{}", timeout=10, context=self._trust).close()
+        except urllib.error.HTTPError as e:
+            return e.code != 404
         return True
 
     def _config(self):

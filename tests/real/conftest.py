@@ -132,7 +132,7 @@ def pebble(pebbles):
 @pytest.fixture
 def modern_pebble(pebble):
     if not pebble.modern:
-        pytest.skip("needs Pebble 2.10: this one has no renewalInfo in its directory")
+        pytest.skip("needs Pebble 2.10: this one advises nothing that a test could set")
     return pebble
 
 

@@ -349,7 +349,7 @@ STRAY = ["XFSZ", "USR1", "USR2", "ALRM", "VTALRM", "IO", "PWR", "STKFLT"]
 def test_a_stray_signal_does_not_end_the_daemon(everleaf, number):
     daemon = everleaf.start("run")
     lab.wait_until("it runs", lambda: "running on" in daemon.text(), 30)
-    subprocess.run(["kill", f"-{number}", str(daemon.pid)], check=True)
+    daemon.signal(getattr(signal, f"SIG{number}"))
     everleaf.run("status", "--live")
     assert daemon.running()
     daemon.signal(signal.SIGTERM)
