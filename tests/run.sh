@@ -29,17 +29,11 @@ passed=0
 failed=0
 skipped=0
 child=
-beside=
 begun=$(date +%s)
 last=$begun
 
-trap 'stop; exit 130' INT
-trap 'stop; exit 143' TERM HUP
-
-stop() {
-	[ -z "$child" ] || kill "$child" 2>/dev/null || :
-	[ -z "$beside" ] || kill "$beside" 2>/dev/null || :
-}
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 130' INT
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null || :; exit 143' TERM HUP
 
 # limited SECONDS LOG COMMAND… — runs it with its output in LOG; nothing may hang for ever.
 limited() {
@@ -124,23 +118,6 @@ taps() {
 	taps_tally "$name" "$ended"
 }
 
-# taps_beside NAME SECONDS COMMAND… — the same, begun here with what the others leave of the
-# processors, and ended and counted by taps_end NAME.
-taps_beside() {
-	name=$1
-	seconds=$2
-	shift 2
-	nice -n 19 timeout -k 10 "$seconds" "$@" >"$logs/$name.log" 2>&1 </dev/null &
-	beside=$!
-}
-
-taps_end() {
-	ended=0
-	wait "$beside" || ended=$?
-	beside=
-	taps_tally "$1" "$ended"
-}
-
 # taps_tally NAME EXIT
 taps_tally() {
 	log=$logs/$1.log
@@ -221,11 +198,10 @@ if [ -n "$quick" ]; then
 else
 	unit asan build/release/asan 1800 make -C build/release -j "$jobs" check-asan
 	pytests real 1800 check-real "$workers" -m \'not steady\'
-	# what keeps certificates alive for minutes waits nearly all of the time
-	taps_beside fuzz 1500 env FUZZ_SECONDS="${FUZZ_SECONDS:-20}" make -s -C build/release -j "$jobs" fuzz
+	# nothing beside it: its certificates live 75 seconds, and a busy disk costs some of them
 	pytests steady 900 check-real -n 2 -m steady
-	taps_end fuzz
 	pytests crash 2400 check-crash
+	taps fuzz 1500 env FUZZ_SECONDS="${FUZZ_SECONDS:-20}" make -s -C build/release -j "$jobs" fuzz
 	# the engine's tests read no file of the tree: they have run twice already
 	one tarball 1500 make -C build/release -j "$jobs" distcheck TESTS='$(unit_tests) $(fuzz_tests)'
 fi
