@@ -111,23 +111,18 @@ unit() {
 # taps NAME SECONDS COMMAND… — a command that prints TAP, one line a test.
 taps() {
 	name=$1
+	log=$logs/$name.log
 	seconds=$2
 	shift 2
 	ended=0
-	limited "$seconds" "$logs/$name.log" "$@" || ended=$?
-	taps_tally "$name" "$ended"
-}
-
-# taps_tally NAME EXIT
-taps_tally() {
-	log=$logs/$1.log
+	limited "$seconds" "$log" "$@" || ended=$?
 	left=$(grep -c '^ok [0-9]* # SKIP ' "$log" || :)
 	good=$(($(grep -c '^ok ' "$log" || :) - left))
 	bad=$(grep -c '^not ok ' "$log" || :)
-	[ "$2" -eq 0 ] || tail -n 200 "$log"
-	[ "$2" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	[ "$ended" -eq 0 ] || tail -n 200 "$log"
+	[ "$ended" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
 	grep '^ok [0-9]* # SKIP ' "$log" || : # by name
-	tally "$1" "$good" "$bad" "$left"
+	tally "$name" "$good" "$bad" "$left"
 }
 
 # pytests NAME SECONDS TARGET [FLAG…] — one of the make targets that run pytest, which counts in a

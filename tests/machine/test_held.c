@@ -5,8 +5,6 @@
  */
 #include "tests/machine/world_standalone.h"
 
-#include "agent/standalone.h"
-#include "base/file.h"
 #include "tests/unit/make_lock.h"
 
 #include <stdio.h>

@@ -6,7 +6,6 @@
 #include "tests/machine/world_standalone.h"
 
 #include "agent/standalone.h"
-#include "base/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -74,7 +74,8 @@ def _tcp_listens(port):
 
 class Pebble:
     """One Pebble. Attributes worth knowing: url (of the directory, through the proxy), bundle,
-    http_port (where it looks for http-01 answers), modern (2.10: profiles, advice that a test sets, Retry-After)."""
+    http_port (where it looks for http-01 answers), modern (2.10: profiles, advice that a test
+    sets, Retry-After)."""
 
     def __init__(self, program, dns, server_ca, folder, *, nonce_reject=0, authz_reuse=0,
                  chain_length=1, alternate_roots=0, retry_after=(0, 0), validity=NINETY_DAYS,

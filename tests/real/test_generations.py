@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# test_generations.py - the daemon keeps twenty certificates of 75 seconds each alive at a real nginx,
-# generation after generation: left alone, and killed again and again.
+# test_generations.py - the daemon keeps twenty certificates of 75 seconds each alive at a real
+# nginx, generation after generation: left alone, and killed again and again.
 
 import collections
 import contextlib

@@ -133,8 +133,8 @@ static bool read_pair(const char *live, long *ret_number)
 	long key, cert;
 	bool overtaken;
 
-	if (fd <
-	    0) /* pruned between reading the link and following it: it leads elsewhere by now */
+	/* pruned between reading the link and following it: it leads elsewhere by now */
+	if (fd < 0)
 		return had > 0 && errno == ENOENT && readlink(live, after, sizeof(after) - 1) > 0 &&
 		       strcmp(before, after) != 0;
 	key = read_number(fd, "privkey.pem", "KEY ");
